@@ -28,6 +28,7 @@
      │    └── NoPermission
      ├── OutputDamaged              status 1   something already written is not what it was
      └── TransientError             status 1   worth another try; everything above is not
+          ├── NotVerifiedYet              what is wrong with it may not be the right archive
           ├── SourcesDiffer               an image was replaced while something was made of it
           ├── MemberDiffers               an image in an archive is not what was verified
           ├── ObjectChanged               a remote object was replaced since it was looked at
@@ -112,14 +113,8 @@ class ShardmillError(Exception):
 
     def to_record(self) -> dict[str, str | list[str] | None]:
         """Return the error as plain data, for a failure record; `from_record` reverses it."""
-        texts = {
-            "what": self.what,
-            "file": self.file,
-            "place": self.place,
-            "expected": self.expected,
-            "found": self.found,
-            "remedy": self.remedy,
-        }
+        names = ("what", "file", "place", "expected", "found", "remedy")
+        texts: dict[str, str | None] = {name: getattr(self, name) for name in names}
         plain = {
             name: text.split("\n") if isinstance(text, Lines) else text
             for name, text in texts.items()
@@ -231,6 +226,10 @@ class TransientError(ShardmillError):
     """A failure that another attempt may not meet."""
 
     permanent = False
+
+
+class NotVerifiedYet(TransientError):
+    """An archive is not what it should be, and its MD5 is still being computed."""
 
 
 class SourcesDiffer(TransientError):

@@ -122,6 +122,17 @@ def publish_alone(path: Location, document: Mapping[str, object]) -> None:
     storage.publish_bytes(path, alone(document))
 
 
+def publish_without(path: Location, name: str) -> None:
+    """Publish a document again that does not have a field any more.
+
+    Raises:
+        OutputDamaged: it is not as it was written.
+        Vanished: there is none.
+    """
+    document = load(path)
+    storage.publish_bytes(path, serialise({k: v for k, v in document.items() if k != name}))
+
+
 def alone(document: Mapping[str, object]) -> bytes:
     """Return the bytes of a document that names no file."""
     return serialise({**document, "files": []})

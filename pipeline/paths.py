@@ -70,6 +70,11 @@ def archive_index(out: Where, archive: str) -> Where:
     return below(out, _STATE, "archives", f"{archive}.index.parquet")
 
 
+def walked_index(out: Where, archive: str) -> Where:
+    """The member index of an archive that is not verified yet, by its published file name."""
+    return below(out, _STATE, "archives", f"{archive}.walked.parquet")
+
+
 def member_hashes(out: Where, archive: str) -> Where:
     """The hashes of the members of an archive, by its published file name."""
     return below(out, _STATE, "archives", f"{archive}.members.arrow")

@@ -7,23 +7,25 @@ from typing import Any
 
 import luigi
 
-from pipeline import manifest, storage
+from pipeline import manifest, paths, storage
 from pipeline.archives import index
 from pipeline.archives.brokentar import BrokenTar
 from pipeline.archives.index import VerifiedArchive
 from pipeline.archives.listings import Listings
 from pipeline.archives.passage import Passage
 from pipeline.archives.tar import Member
-from pipeline.documents.records import ArchiveMark, JobRecord
-from pipeline.errors import ArchiveRefused
+from pipeline.archives.walk import walk_index
+from pipeline.documents.records import ArchiveMark, JobRecord, WalkedMark
+from pipeline.errors import ArchiveRefused, OutputDamaged, TransientError
 from pipeline.job import neighbours
-from pipeline.job.artifacts import ARCHIVE, INPUTS, Artifact, name_of
+from pipeline.job.artifacts import ARCHIVE, INPUTS, WALKED, Artifact, name_of
 from pipeline.sources.inputs import Archive
-from pipeline.state import fetched, preflight, refusals, staging, standing
+from pipeline.state import fetched, preflight, refusals, staging, standing, unverified
 from pipeline.state import raw_archives as rawarchives
 from pipeline.storage import Location
 from tasks.artifact_tasks import ShardmillTask
 from tasks.base import Volume, logger
+from tasks.run.processes import is_of_command
 
 
 class CheckInputs(ShardmillTask):
@@ -63,13 +65,11 @@ class CheckInputs(ShardmillTask):
         return Volume()
 
 
-class VerifyArchive(ShardmillTask):
-    """One archive has its MD5, and its members are indexed: one sequential read."""
+class ArchiveTask(ShardmillTask):
+    """What is made of one archive."""
 
     archive: luigi.Parameter[str] = luigi.Parameter(description="published file name")
     md5: luigi.Parameter[str] = luigi.Parameter(description="expected MD5, hex")
-    makes = ARCHIVE
-    document_kind = ArchiveMark
 
     @classmethod
     def named(cls, artifact: Artifact) -> dict[str, Any]:
@@ -78,18 +78,63 @@ class VerifyArchive(ShardmillTask):
 
     @property
     def artifact_name(self) -> str:
-        """The name of the archive, in its job."""
-        return name_of(ARCHIVE, variant=str(self.archive))
-
-    @property
-    def counter_name(self) -> str:
-        """What its progress is noted under."""
-        return str(self.archive)
+        """The name of what it makes, in its job."""
+        return name_of(self.makes, variant=str(self.archive))
 
     @property
     def config(self) -> Archive:
         """The archive's configuration."""
         return self.resolved.dataset.archive(self.archive)
+
+
+class WalkArchive(ArchiveTask):
+    """The members of an archive are indexed by their headers, before its MD5 is known."""
+
+    makes = WALKED
+    document_kind = WalkedMark
+
+    def mark(self) -> Location:
+        """Return the path of the mark of its index: the verified one, if there is one."""
+        if isinstance(self.document(), WalkedMark):
+            return unverified.walked_mark(self.folder, str(self.archive))
+        return rawarchives.mark_path(self.resolved, self.config)
+
+    def check_index(self) -> None:
+        """Check the bytes of the index; damaged, it is forgotten and made anew.
+
+        Raises:
+            TransientError: it was damaged: the next attempt finds it missing.
+        """
+        walked = isinstance(self.document(), WalkedMark)
+        try:
+            kind = WalkedMark if walked else ArchiveMark
+            manifest.read_checked(self.mark(), self.folder, kind)
+        except OutputDamaged as error:
+            self.invalidate()
+            raise TransientError(f"{error.what}; it is made anew", file=error.file) from error
+
+    def make(self) -> Volume:
+        """Read the headers."""
+        name = str(self.archive)
+        try:
+            with storage.StagedFile(paths.walked_index(self.folder, name)) as index:
+                walked = walk_index(self.resolved.raw_file(self.config), index)
+                unverified.publish(self.folder, name, walked, index)
+        except ArchiveRefused as error:  # it may not be the archive that it should be
+            raise unverified.not_known_yet(error) from error
+        return Volume()
+
+
+class VerifyArchive(ArchiveTask):
+    """One archive has its MD5, and its members are indexed: one sequential read."""
+
+    makes = ARCHIVE
+    document_kind = ArchiveMark
+
+    @property
+    def counter_name(self) -> str:
+        """What its progress is noted under."""
+        return str(self.archive)
 
     def mark(self) -> Location:
         """Return the path of the mark of the archive as it looks now."""
@@ -105,8 +150,14 @@ class VerifyArchive(ShardmillTask):
         with Listings(rawarchives.listing_paths(self.folder, self.archive)) as listings:
             verified = self._verify(source, listings)
             rawarchives.publish(self.folder, self.archive, verified, listings.files)
+        unverified.settle(self.resolved)
         rawarchives.check_broken(self.resolved, self.config, verified.broken)
         return Volume(size=verified.info.size)
+
+    @property
+    def priority(self) -> int:  # type: ignore[override] # Luigi asks each task for it
+        """What Luigi begins with: where shards are written meanwhile, they are done before this."""
+        return 1 if self.resolved.verifies_beside else 0
 
     def _verify(self, source: storage.Location, listings: Listings) -> VerifiedArchive:
         """Return what the archive is, and write its index; a refusal is remembered."""
@@ -127,6 +178,8 @@ class VerifyArchive(ShardmillTask):
             try:
                 verified = self._read(source, note, listings)
             except ArchiveRefused as error:
+                if not is_of_command():  # which does it when nobody writes shards any more
+                    unverified.discard(self.folder, str(self.archive))
                 if self.resolved.is_staged and staging.discard_damaged(self.resolved, self.config):
                     logger.warning("%s: this copy went bad here; it is copied again", source)
                     return self._verify(source, listings)

@@ -15,10 +15,12 @@ from pipeline.job.artifacts import CATALOG, LABELS_CHECK, PLAN, TERMS, UNMATCHED
 from pipeline.manifest import Document
 from pipeline.shards import terms
 from pipeline.sources.inputs import LabelCheck
+from pipeline.sources.source import Source
 from pipeline.state import raw_archives as rawarchives
+from pipeline.state import unverified
 from pipeline.state.foreseen_links import box_join, catalog_rows
 from pipeline.storage import clutter
-from tasks.archives import CheckInputs
+from tasks.archives import CheckInputs, WalkArchive
 from tasks.base import Volume
 from tasks.splits import ProductTask, SplitTask
 
@@ -31,11 +33,19 @@ class BuildCatalog(SplitTask):
 
     def make(self) -> Volume:
         """Turn what lies in the archive or tree into a catalog."""
+        with unverified.waiting_for_md5(self.resolved, self.split_job):
+            return self._make()
+
+    def _make(self) -> Volume:
+        indexes = unverified.indexes(self.resolved, self.split_job)
         for source in self.requires():
-            if not isinstance(source, CheckInputs):
+            if isinstance(source, WalkArchive):
+                source.check_index()
+            elif not isinstance(source, CheckInputs):
                 self.check(source)
         boxes = box_join(self.resolved, self.split_job)
-        parts = catalog_rows(self.resolved, self.split_job, boxes)
+        split = self.split_job.by_walked_indexes() if indexes else self.split_job
+        parts = catalog_rows(self.resolved, split, boxes)
         with contextlib.ExitStack() as stack:
             path = paths.catalog(self.folder, self.split, self.digest)
             staged = [stack.enter_context(storage.StagedFile(path))]
@@ -47,12 +57,12 @@ class BuildCatalog(SplitTask):
                 for piece in boxjoin.unmatched_pieces(boxes):
                     staged[1].write(piece)
             join = boxes.counts().to_json() if boxes is not None else None
-            self.publish(*staged, rows=rows, boxes=objects, join=join, **self._passed_over())
+            more = self._passed_over(split.source) | ({"indexes": indexes} if indexes else {})
+            self.publish(*staged, rows=rows, boxes=objects, join=join, **more)
         return Volume(images=rows)
 
-    def _passed_over(self) -> Document:
+    def _passed_over(self, source: Source) -> Document:
         """Return the clutter in archives, and the tars that cannot be read and nobody needs."""
-        source = self.split_job.source
         if source.whole_files:
             return {}
         document = {"passed_over": source.passed_over(self.folder).to_json()}
@@ -93,6 +103,8 @@ class BuildPlan(SplitTask):
         job = self.split_job
         listed = paths.catalog(self.folder, self.split, job.catalog_digest)
         self.check(*self.needed(CATALOG))
+        of = paths.catalog_mark(self.folder, self.split, job.catalog_digest)
+        indexes = manifest.read(of, CatalogMark).indexes
         path = paths.plan(self.folder, self.split, self.digest)
         places = job.boundaries()
         images = places[-1]
@@ -100,7 +112,8 @@ class BuildPlan(SplitTask):
         rows = plan.arrange(listed, images, self.job.order, self.job.seed or 0, path, before)
         with storage.StagedFile(path) as staged:
             hashes = plan.write(staged, rows, places)
-            self.publish(staged, rows=images, shards=hashes)
+            more = {"indexes": indexes} if indexes else {}
+            self.publish(staged, rows=images, shards=hashes, **more)
         return Volume(images=images)
 
 

@@ -21,7 +21,7 @@ from pipeline.shards.output import Output
 from pipeline.shards.publisher import Publisher
 from pipeline.shards.work import Made, ShardWork
 from pipeline.shards.write import UnpublishedShard, at_once
-from pipeline.state import inventory, progress
+from pipeline.state import inventory, progress, unverified
 from pipeline.state.inventory import Inventory
 from pipeline.state.shard_processes import processes_of_a_shard, shard_groups_left, work_left
 from pipeline.storage import Location
@@ -91,7 +91,10 @@ class WriteShards(SplitTask):
                 publish: Callable[[UnpublishedShard], None] = partial(self._publish, name, start)
                 if storage.is_sent(self.folder):  # while the next one is written
                     publish = publisher.later(publish)
-                with self.counter(sizes[shard], "images", name) as note:
+                with (
+                    self.counter(sizes[shard], "images", name) as note,
+                    unverified.waiting_for_md5(self.resolved, self.split_job),
+                ):
                     made.append(work.make(shard, note, publish, processes))
                 for output in made[-1].linked:
                     whose = f"{self.split} {output.format} {shard}"

@@ -10,17 +10,27 @@ import os
 import shutil
 import socket
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import golden
 import pytest
 from goldenjobs import JOBS, draw_inputs
 
+from pipeline.documents.shards import ShardMark
+from pipeline.job import graph
+from pipeline.shards import finish
+from pipeline.shards.write import UnpublishedShard
+from pipeline.state import verify_choice
+
 ELSEWHERE = (
     *("archives", "tree, exports", "list, several labels", "folder", "im2rec, lists"),
     "open images",
 )
 """Jobs that are run under other circumstances alone, which shows both: one of each source."""
+
+BESIDE = ("archives", "archives, order of im2rec", "archives, joined", "archives, exports")
+"""Jobs whose archives are also verified beside the shards."""
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +79,33 @@ def test_it_gives_the_same_by_two_workers(inputs: Path, tmp_path: Path) -> None:
     seen = golden.see(name, inputs, tmp_path, golden.by_workers(2))
     lines = golden.differences(name, seen)
     assert not lines, golden.explained(lines)
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_it_gives_the_same_where_archives_are_verified_beside_the_shards(
+    name: str, inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unverified = list[ShardMark]()
+    last, publish = graph._last, UnpublishedShard.publish
+
+    def published(shard: UnpublishedShard) -> None:
+        publish(shard)
+        first = shard.writers[0]
+        mark = finish.shard_document(first.out, first.output, first.name.index)
+        unverified.extend([mark] if mark is not None and mark.unverified else [])
+
+    monkeypatch.setattr(
+        verify_choice, "choose", lambda i, **_: replace(i.resolved.job, verify="beside")
+    )
+    monkeypatch.setattr(  # shards first: one after another, it is else verified for a list
+        graph, "_last", lambda job: sorted(last(job), key=lambda each: not each.startswith("link"))
+    )
+    monkeypatch.setattr(UnpublishedShard, "publish", published)
+    seen = golden.see(name, inputs, tmp_path)
+    kept = {file: each for file, each in seen.files.items() if ".walked." not in file}
+    lines = golden.differences(name, replace(seen, files=kept))  # a command sweeps up the walked
+    assert not lines, golden.explained(lines)
+    assert unverified
 
 
 def test_the_table_is_of_these_jobs() -> None:

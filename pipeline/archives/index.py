@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -98,8 +99,7 @@ def verify_and_index(
     """
     scanner = TarScanner(str(archive), nested=nested, keep_broken=check_broken is not None)
     with (
-        index.stream() as stream,
-        pq.ParquetWriter(stream, INDEX_SCHEMA, **_PARQUET) as sink,
+        IndexWriter.of(index) as sink,
         hashes.stream() as beside,
         pa.ipc.new_file(beside, HASHES_SCHEMA) as hash_sink,
     ):
@@ -118,7 +118,7 @@ def verify_and_index(
         replace(tar, refusal=of_right_md5(tar.refusal)) if expected_md5 is not None else tar
         for tar in scanner.broken
     )
-    return replace(_verified(archive, read), members=indexer.members, broken=broken)
+    return replace(_verified(archive, read), members=sink.members, broken=broken)
 
 
 def verify_only(
@@ -177,24 +177,62 @@ class ArchiveIndex:
                 raise _damaged(self._path, str(error)) from error
 
 
+class IndexWriter:
+    """Writes members to Parquet in bounded memory; the same members give the same bytes.
+
+    Args:
+        sink: takes tables of `INDEX_SCHEMA`.
+
+    Attributes:
+        members: rows that are written.
+    """
+
+    def __init__(self, sink: pq.ParquetWriter) -> None:
+        self.members = 0
+        self._sink = sink
+        self._rows: list[Member] = []
+
+    @classmethod
+    @contextlib.contextmanager
+    def of(cls, file: storage.StagedFile) -> Iterator[Self]:
+        """Give what writes an index into a file."""
+        with file.stream() as stream, pq.ParquetWriter(stream, INDEX_SCHEMA, **_PARQUET) as sink:
+            yield cls(sink)
+
+    def add(self, members: Sequence[Member]) -> None:
+        """Add the next members of the archive."""
+        self._rows += members
+        while len(self._rows) >= _ROW_GROUP:
+            self._write(self._rows[:_ROW_GROUP])
+            del self._rows[:_ROW_GROUP]
+
+    def finish(self) -> None:
+        """Write what is left."""
+        if self._rows:
+            self._write(self._rows)
+
+    def _write(self, rows: Sequence[Member]) -> None:
+        self.members += len(rows)
+        columns = zip(INDEX_SCHEMA.names, zip(*rows, strict=True), strict=True)
+        self._sink.write_table(pa.table(dict(columns), INDEX_SCHEMA))
+
+
 class _Indexer:
     """Scans the bytes it is shown and writes the members to Parquet, in bounded memory."""
 
     def __init__(
         self,
         scanner: TarScanner,
-        sink: pq.ParquetWriter,
+        sink: IndexWriter,
         hasher: MemberHasher,
         check_first: CheckMember,
         check_broken: CheckBroken | None,
     ) -> None:
-        self.members = 0
         self._check_broken = check_broken
         self._check_first: CheckMember | None = check_first
         self._scanner = scanner
         self._sink = sink
         self._hasher = hasher
-        self._rows: list[Member] = []
         self._at_start = True
 
     def look(self, view: memoryview) -> None:
@@ -223,10 +261,7 @@ class _Indexer:
                 self._check_first(first)
                 self._check_first = None
         self._hasher.take(view, members)
-        self._rows += members
-        while len(self._rows) >= _ROW_GROUP:
-            self._write(self._rows[:_ROW_GROUP])
-            del self._rows[:_ROW_GROUP]
+        self._sink.add(members)
 
     def finish(self) -> ArchiveRefused | None:
         """Write what is left; return why the archive is refused, or None.
@@ -240,15 +275,9 @@ class _Indexer:
             if self._scanner.is_foreign and self._scanner.size < BLOCK:
                 raise
             return error
-        if self._rows:
-            self._write(self._rows)
+        self._sink.finish()
         self._hasher.finish()
         return None
-
-    def _write(self, rows: Sequence[Member]) -> None:
-        self.members += len(rows)
-        columns = zip(INDEX_SCHEMA.names, zip(*rows, strict=True), strict=True)
-        self._sink.write_table(pa.table(dict(columns), INDEX_SCHEMA))
 
 
 def _verified(archive: Location, read: Read) -> VerifiedArchive:

@@ -135,6 +135,21 @@ class TarScanner:
             self._advance(wanted)
         return self._found
 
+    @property
+    def next_range(self) -> tuple[int, int]:
+        """Offset and length of the bytes that decide what comes next; what lies before is data."""
+        return self._at, self._need
+
+    def skip_to(self, offset: int) -> None:
+        """Take the bytes up to an offset as fed: they are data, which the scan does not look at.
+
+        Args:
+            offset: at most where `next_range` begins, and not before what was fed.
+        """
+        if self._partial or not self.size <= offset <= self._at:
+            raise ValueError(f"bytes {self.size} to {offset} cannot be skipped")
+        self.size = offset
+
     def finish(self) -> None:
         """Say that there are no more bytes.
 

@@ -13,6 +13,7 @@ and compiles the methods of a dataclass anew each time, which takes a hundred ti
     archives/*.json                  records.ArchiveMark
     archives/*.refused.json          records.ArchiveRefusal
     archives/*.recorded.json         records.RecordedArchive
+    archives/*.walked.json           records.WalkedMark
     sources/<split>-<digest>.json    sources.RecordedTree
     sources/list-<split>-<digest>.json  sources.RecordedList
     sources/list--<digest>.json      sources.RecordedSplits

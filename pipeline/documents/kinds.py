@@ -31,6 +31,7 @@ from pipeline.documents.records import (
     JobRecord,
     MemberHashesMark,
     RecordedArchive,
+    WalkedMark,
     Withdrawal,
 )
 from pipeline.documents.report import (
@@ -58,6 +59,7 @@ _BY_PATH: Final[Mapping[str, type[Sealed]]] = {
     "archives/*.refused.json": ArchiveRefusal,
     "archives/*.members.json": MemberHashesMark,
     "archives/*.recorded.json": RecordedArchive,
+    "archives/*.walked.json": WalkedMark,
     "archives/*": ArchiveMark,
     f"sources/list--{_DIGEST}.json": RecordedSplits,
     f"sources/list-*-{_DIGEST}.json": RecordedList,  # no name of a split has a dash

@@ -97,6 +97,37 @@ class ArchiveMark(Struct, frozen=True):
         # The stamp is empty of a file of a web server that tells no versions apart.
         return FileInfo(self.size, str(self.mtime_ns) if self.stamp is None else self.stamp)
 
+    @property
+    def index(self) -> ContentHash | None:
+        """The xxh3-128 of its index; None: it has none."""
+        return self.files[0].xxh3_128 if self.files else None
+
+
+class WalkedMark(Struct, frozen=True):
+    """The mark of the index of an archive that was walked, and is not verified yet.
+
+    Attributes:
+        archive: its published file name.
+        size: bytes.
+        stamp: as `pipeline.storage.FileInfo` has it.
+        files: the index.
+    """
+
+    archive: Text
+    size: Size
+    stamp: Text
+    files: Annotated[tuple[FileEntry, ...], Meta(min_length=1, max_length=1)]
+
+    @property
+    def info(self) -> FileInfo:
+        """Size and stamp of the archive that was walked."""
+        return FileInfo(self.size, self.stamp)
+
+    @property
+    def index(self) -> ContentHash:
+        """The xxh3-128 of the index."""
+        return self.files[0].xxh3_128
+
 
 class RecordedCounts(Struct, frozen=True):
     """How many images were found in a split whose configuration does not say it.

@@ -22,6 +22,18 @@ class MadeOf(Struct, frozen=True):
     content: ContentHash
 
 
+class UnverifiedContents(Struct, frozen=True):
+    """What a shard was made of before its archives were verified; see `shards.unverified`.
+
+    Attributes:
+        archives: file names of those that its split lies in.
+        content: xxh3-128 of its rows in the plan and of its images.
+    """
+
+    archives: tuple[Text, ...]
+    content: ContentHash
+
+
 class LeftOutImage(Struct, frozen=True):
     """An image that is in the plan and in no shard; see `pipeline.shards.read.LeftOut`."""
 
@@ -68,6 +80,7 @@ class ShardMark(Struct, frozen=True):
     without_boxes: tuple[Key, ...] = ()
     notes: dict[Key, Size] = field(default_factory=dict)
     made_of: MadeOf | None = None
+    unverified: UnverifiedContents | None = None
 
 
 class GroupMark(Struct, frozen=True):

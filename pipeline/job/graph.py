@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pipeline import paths
@@ -20,6 +20,7 @@ from pipeline.job.artifacts import (
     PLAN,
     SHARDS,
     TERMS,
+    WALKED,
     Artifact,
     Product,
     name_of,
@@ -62,11 +63,27 @@ class Graph:
 def derive(resolved: ResolvedJob) -> Graph:
     """Return the artifacts of a job."""
     every: dict[str, Artifact] = {artifact.name: artifact for artifact in _every(resolved)}
+    if resolved.verifies_beside:
+        every = {name: _verified(resolved, artifact) for name, artifact in every.items()}
     last = tuple(_last(resolved))
     ordered: dict[str, Artifact] = {}
     for name in last:
         _add(name, every, ordered)
     return Graph(ordered, last)
+
+
+def _verified(resolved: ResolvedJob, artifact: Artifact) -> Artifact:
+    """Return an artifact behind the verified archives of the catalogs that it is made of.
+
+    Of archives that are not verified yet only the catalog itself, its plan and its shards are made.
+    What is whole is not looked behind, so a manifest says for itself that it needs them.
+    """
+    if artifact.kind == PLAN:
+        return artifact
+    ours = [artifact.split] if artifact.kind == MANIFEST else []
+    catalogs = [name for name in resolved.splits if name_of(CATALOG, name) in artifact.needs]
+    inputs = (each for name in (*catalogs, *ours) for each in resolved.splits[name].source.inputs)
+    return replace(artifact, needs=tuple(dict.fromkeys((*artifact.needs, *_names(inputs)))))
 
 
 def _add(name: str, every: Mapping[str, Artifact], ordered: dict[str, Artifact]) -> None:
@@ -99,6 +116,7 @@ def _every(resolved: ResolvedJob) -> Iterator[Artifact]:
     yield from (_archive(resolved, archive) for archive in resolved.archives)
     for split in resolved.splits.values():
         yield from (_archive(resolved, archive) for archive in split.archives)
+        yield from (_walked(resolved, archive) for archive in split.source.inputs)
         yield from _of_split(resolved, split)
     for product in resolved.products:
         if product.tree:
@@ -115,6 +133,18 @@ def _archive(resolved: ResolvedJob, archive: Archive) -> Artifact:
         files=(paths.archive_index(resolved.out, archive.file),) if plain else (),
         needs=(INPUTS,),
         step="verify",
+        versioned=False,
+    )
+
+
+def _walked(resolved: ResolvedJob, archive: Archive) -> Artifact:
+    return Artifact(
+        kind=WALKED,
+        variant=archive.file,
+        digest=archive.md5,
+        files=(paths.walked_index(resolved.out, archive.file),),
+        needs=(INPUTS,),
+        step="index",
         versioned=False,
     )
 
@@ -145,7 +175,10 @@ def _of_split(resolved: ResolvedJob, split: SplitJob) -> Iterator[Artifact]:
         split=split.name,
         digest=split.plan_digest,
         files=tuple(output.folder for output in split.outputs),
-        needs=(name_of(PLAN, split.name), *_images(split)),
+        needs=(
+            name_of(PLAN, split.name),
+            *((INPUTS,) if resolved.verifies_beside else _images(split)),
+        ),
         step="shards",
     )
     for output in split.outputs:
@@ -154,7 +187,8 @@ def _of_split(resolved: ResolvedJob, split: SplitJob) -> Iterator[Artifact]:
 
 def _catalog(resolved: ResolvedJob, split: SplitJob) -> Artifact:
     place = resolved.out, split.name, split.catalog_digest
-    inputs = _names(split.source.inputs)
+    beside = resolved.verifies_beside
+    inputs = (_names_of_walked if beside else _names)(split.source.inputs)
     boxes = [name_of(BOXES, split.name)] if split.boxes is not None else []
     return Artifact(
         kind=CATALOG,
@@ -225,6 +259,10 @@ def _images(split: SplitJob) -> tuple[str, ...]:
 
 def _names(archives: Iterable[Archive]) -> tuple[str, ...]:
     return tuple(map(_archive_name, archives))
+
+
+def _names_of_walked(archives: Iterable[Archive]) -> tuple[str, ...]:
+    return tuple(name_of(WALKED, variant=archive.file) for archive in archives)
 
 
 def _archive_name(archive: Archive) -> str:

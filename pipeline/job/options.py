@@ -30,6 +30,8 @@ of class folders, plans of shards, shards."""
 EXPORTS = tuple(registry.EXPORTS)
 """Files of the whole data set, made of catalogs and facts; and a tree of smaller images."""
 ON_BAD_IMAGE = ("fail", "skip")
+VERIFY: Final = ("before", "beside", "auto")
+"""When archives are verified: before anything is made of them, or while shards are written."""
 PATHS = ("config", "tree", "classes", "data_dir")
 """Fields of `Job` that are paths of this machine."""
 _OF_SETS: Final[dict[str, Any]] = {
@@ -67,6 +69,7 @@ _SINCE: Final[dict[str, Any]] = {
     "appended": (),
     "packed": False,
     "source_format": "",
+    "verify": VERIFY[0],
 }
 """Options that earlier versions of this program had not; with these values they are not recorded,
 so that the record of the same job stays the same."""
@@ -102,6 +105,8 @@ class Job:
         update: whether a product that the same job made of its inputs, as they were then, may be
             replaced.
         append: whether the shards of finished outputs are kept, and new images put beside them.
+        verify: when archives are verified, of `VERIFY`; it decides no byte. `auto` counts as the
+            first until a command has decided it.
         appended: what is appended to, see `pipeline.job.appending`: no option says it, it follows
             from what is there.
         on_bad_image: ``fail`` or ``skip``; in no digest.
@@ -167,6 +172,7 @@ class Job:
     append: bool = False
     packed: bool = False
     source_format: Text = ""
+    verify: Annotated[str, one_of(VERIFY)] = VERIFY[0]
     appended: tuple[AppendParent, ...] = ()
 
     @lru_cache(maxsize=8)  # noqa: B019 - of equal jobs; Luigi asks a thousand times
@@ -189,7 +195,7 @@ class Job:
 
     def recorded(self) -> str:
         """Return the JSON of what is recorded of it: how far one run may go is no part of that."""
-        return replace(self, update=False).to_json()
+        return replace(self, update=False, verify=VERIFY[0]).to_json()
 
     @staticmethod
     def from_json(text: str, file: Location = Path()) -> Job:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Final
 
 from pipeline import digests, storage
@@ -98,6 +99,12 @@ class ResolvedJob:
     def is_staged(self) -> bool:
         """Whether archives are copied into a folder of this host before they are read."""
         return bool(self.job.remote.stage_folder)
+
+    @property
+    def verifies_beside(self) -> bool:
+        """Whether shards are written of archives that are not verified yet, which lie here."""
+        here = isinstance(self.out, Path) and isinstance(self.raw, Path)
+        return self.job.verify == "beside" and here and not self.is_staged
 
     @property
     def origin(self) -> Location:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -50,6 +50,10 @@ class SplitJob:
     plan_digest: str
     outputs: tuple[Output, ...]
     appended: AppendRecord | None = None
+
+    def by_walked_indexes(self) -> SplitJob:
+        """Return the same split, of which the archives are not verified yet."""
+        return replace(self, source=replace(self.source, is_walked=True))
 
     @property
     def split(self) -> Split:

@@ -20,7 +20,7 @@ from pipeline.formats.base import WrittenShard
 from pipeline.job.resolve import ResolvedJob
 from pipeline.job.split import SplitJob, order_of
 from pipeline.manifest import Document, FileEntry
-from pipeline.shards import facts
+from pipeline.shards import facts, unverified
 from pipeline.shards import part_sources as partsources
 from pipeline.shards.output import Output
 from pipeline.state import withdrawal
@@ -61,7 +61,8 @@ def finish(resolved: ResolvedJob, split: SplitJob, output: Output) -> Document:
 
     Raises:
         OutputDamaged: a shard vanished meanwhile.
-        TransientError: a shard was made of images that have been replaced meanwhile.
+        TransientError: a shard was made of images that have been replaced meanwhile, or of an
+            archive that is not verified.
     """
     out = resolved.out
     with ExitStack() as stack:
@@ -71,6 +72,8 @@ def finish(resolved: ResolvedJob, split: SplitJob, output: Output) -> Document:
         documents = [_required(out, output, index) for index in range(split.shards)]
         if split.source.whole_files:
             _check_sources(out, output, documents)
+        else:
+            unverified.judge(resolved, split, output, documents)
         staged = _of_whole(stack, split, output, documents)
         table_file = stack.enter_context(storage.StagedFile(paths.facts(output.folder)))
         with table_file.stream() as stream:

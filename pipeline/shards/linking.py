@@ -6,7 +6,7 @@ published is what writing it would have given, its facts and its mark included.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from msgspec import structs
 
@@ -54,6 +54,10 @@ def link_shard(
     return same.mark
 
 
+_OF_ITSELF: Final = frozenset({"files", "made_of", "unverified"})
+"""What a mark says of its own files, and of what they were made of."""
+
+
 def _said(mark: ShardMark) -> dict[str, Any]:
     """Return what a mark says of records, and what is the same of every shard that has these."""
     said = structs.asdict(mark)
@@ -61,4 +65,4 @@ def _said(mark: ShardMark) -> dict[str, Any]:
     said["without_boxes"] = list(mark.without_boxes)
     said["notes"] = dict(sorted(mark.notes.items()))
     said["left_out"] = []
-    return {name: value for name, value in said.items() if name not in {"files", "made_of"}}
+    return {name: value for name, value in said.items() if name not in _OF_ITSELF}

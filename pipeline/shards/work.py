@@ -41,8 +41,9 @@ from pipeline.shards import (
 from pipeline.shards.earlier_outputs import EarlierOutput
 from pipeline.shards.output import Output
 from pipeline.shards.same_shards import Images, SameShard
+from pipeline.shards.unverified import made_of
 from pipeline.shards.write import UnpublishedShard, at_once, write_shard
-from pipeline.state import raw_archives, withdrawal
+from pipeline.state import raw_archives, unverified, withdrawal
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ class ShardWork:
             return Made((), name)
         rows = self._rows(shard)
         two_hosts.before_shard(self.resolved.out, lacking, name)
-        linked = self._link(name, rows, lacking)
+        linked = self._link(name, rows, lacking) if self._is_verified() else ()
         unlinked = tuple(output for output in lacking if output not in linked)
         images = self._write(name, rows, unlinked, progress, publish, processes) if unlinked else 0
         shard_files = (file for output in unlinked for file in output.files(name)[:1])
@@ -145,7 +146,7 @@ class ShardWork:
         publish: Callable[[UnpublishedShard], object],
         processes: int,
     ) -> int:
-        whole_files = self.split.source.whole_files
+        seen = unverified.seen_images(self.resolved, self.split)
         with raw_archives.verifying_again(self.resolved, self.split):
             return write_shard(
                 self.resolved.out,
@@ -153,12 +154,12 @@ class ShardWork:
                 rows,
                 self.resolved.root,
                 outputs,
-                verified=raw_archives.seen_images(self.resolved, self.split),
+                verified=seen.infos,
                 members=self._members,
-                whole_files=whole_files,
+                whole_files=self.split.source.whole_files,
                 on_bad_image=self.resolved.job.on_bad_image,
                 progress=progress,
-                keep=partial(self._keep_sources, name.index) if whole_files else None,
+                keep=self._keeps(name.index, are_verified=seen.verified),
                 why_absent=self.split.source.why_absent,
                 publish=publish,
                 processes=processes,
@@ -206,15 +207,41 @@ class ShardWork:
         written = [(output, each.name) for each in made for output in each.outputs]
         two_hosts.check_shards(self.resolved.out, self.split, written)
 
+    def _is_verified(self) -> bool:
+        """Whether the plan, and the archives that are read, are of what was verified."""
+        if not self.resolved.verifies_beside:  # then a shard is asked for when they are
+            return not self._plan_mark.indexes
+        archives = (archive.file for archive in self.split.source.inputs)
+        return not self._plan_mark.indexes and unverified.are_verified(self.resolved, archives)
+
+    def _keeps(self, shard: int, *, are_verified: bool) -> Callable[[pa.Table], Document] | None:
+        """Return what keeps what a shard is made of; None: the archives were verified, and say it.
+
+        Args:
+            shard: its number.
+            are_verified: whether its archives were verified before they were opened.
+        """
+        if self.split.source.whole_files:
+            return partial(self._keep_sources, shard)
+        if are_verified and not self._plan_mark.indexes:
+            return None
+        rows = self._planned[shard]
+        return lambda found: made_of(self.split, rows, found["content"].to_pylist())
+
     @cached_property
-    def _planned(self) -> tuple[str, ...]:
-        """The hash of the rows of each shard; read once for all of them."""
+    def _plan_mark(self) -> PlanMark:
+        """What the plan is; read once for all shards."""
         path = paths.plan_mark(self.resolved.out, self.split.name, self.split.plan_digest)
         with self._making_plan_anew():
-            hashes = manifest.read(path, PlanMark).shards
-            if len(hashes) != self.split.shards:
+            mark = manifest.read(path, PlanMark)
+            if len(mark.shards) != self.split.shards:
                 raise OutputDamaged("the plan is of another number of shards", file=str(path))
-        return tuple(hashes)
+        return mark
+
+    @property
+    def _planned(self) -> tuple[str, ...]:
+        """The hash of the rows of each shard."""
+        return self._plan_mark.shards
 
     @cached_property
     def _members(self) -> KnownContents:

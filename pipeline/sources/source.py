@@ -45,8 +45,7 @@ class Split:
         name: e.g. ``train``.
         folder: the split's folder in trees of images.
         flat: whether its images may lie outside of class folders.
-        has_classes: whether its images have classes; of a list that is only known when it is
-            read, see `Source.check_class_folders`.
+        has_classes: whether its images have classes; of a list, `Source.check_class_folders` says.
         has_blacklist: whether there is a list of images that may be left out.
     """
 
@@ -108,12 +107,12 @@ class Source(ABC):
         expected: what it must hold.
         shards: how many shards are made of it, as asked for or by default.
         defaults: how its images are stored.
-        inputs: archives that its images lie in, to be found and verified; none where each image
-            is a file of its own.
+        inputs: archives that its images lie in, to be verified; none where each is its own file.
         boxes: where its bounding boxes come from; None: none are wanted.
         classes: the ids of the chosen classes; None: all.
         left_out: how many of its images an option leaves out.
         labels: what its labels are compared with; None: nothing was asked for.
+        is_walked: whether its rows are read by the walked indexes of archives not verified yet.
     """
 
     split: Split
@@ -126,6 +125,7 @@ class Source(ABC):
     classes: tuple[str, ...] | None = None
     left_out: int = 0
     labels: LabelCheck | None = None
+    is_walked: bool = False
 
     @abstractmethod
     def identity(self) -> Document:

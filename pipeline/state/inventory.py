@@ -13,7 +13,7 @@ from typing import Final
 from pipeline import digests, manifest, paths, storage
 from pipeline.documents.outputs import OutputManifest
 from pipeline.documents.products import ProductMark
-from pipeline.documents.records import ArchiveMark, JobRecord
+from pipeline.documents.records import ArchiveMark, JobRecord, WalkedMark
 from pipeline.documents.shards import GroupMark, ShardMark, ShardTerms
 from pipeline.documents.tables import CatalogMark, LabelsMark, PlanMark
 from pipeline.errors import ArchiveRefused
@@ -28,6 +28,7 @@ from pipeline.job.artifacts import (
     PLAN,
     SHARDS,
     TERMS,
+    WALKED,
     Artifact,
     Product,
     name_of,
@@ -36,7 +37,8 @@ from pipeline.job.resolve import ResolvedJob
 from pipeline.manifest import Kind, Sealed
 from pipeline.shards import finish as outputs
 from pipeline.shards import terms
-from pipeline.state import claims
+from pipeline.shards import unverified as unverifiedshards
+from pipeline.state import claims, unverified
 from pipeline.state import raw_archives as rawarchives
 
 
@@ -132,6 +134,8 @@ def shards(resolved: ResolvedJob, artifact: Artifact, numbers: Iterable[int]) ->
         first = marks[0]
         if None in marks:
             return None
+        if not resolved.verifies_beside and unverifiedshards.awaits(resolved, filter(None, marks)):
+            return None  # what they are made of is to be verified first
     return first
 
 
@@ -149,6 +153,19 @@ def _archive(resolved: ResolvedJob, artifact: Artifact) -> ArchiveMark | None:
     except ArchiveRefused:
         return None
     return rawarchives.verified(resolved, archive)
+
+
+def _walked(resolved: ResolvedJob, artifact: Artifact) -> ArchiveMark | WalkedMark | None:
+    """Return the mark of an archive that was walked, or is verified."""
+    return unverified.indexed(resolved, resolved.dataset.archive(artifact.variant))
+
+
+def _of_indexes(
+    kind: type[CatalogMark | PlanMark], resolved: ResolvedJob, artifact: Artifact
+) -> CatalogMark | PlanMark | None:
+    """Return the mark of a catalog or plan, if it is of the archives as they are known to be."""
+    mark = _marked(kind, resolved, artifact)
+    return mark if mark is not None and unverified.holds(resolved, mark.indexes) else None
 
 
 def _marked(kind: type[Kind], resolved: ResolvedJob, artifact: Artifact) -> Kind | None:
@@ -212,9 +229,10 @@ def _left_out(manifests: Iterable[OutputManifest | None]) -> frozenset[str]:
 _ASKED: Final[Mapping[str, Callable[[ResolvedJob, Artifact], Sealed | None]]] = {
     INPUTS: _inputs,
     ARCHIVE: _archive,
-    CATALOG: partial(_marked, CatalogMark),
+    WALKED: _walked,
+    CATALOG: partial(_of_indexes, CatalogMark),
     LABELS_CHECK: partial(_marked, LabelsMark),
-    PLAN: partial(_marked, PlanMark),
+    PLAN: partial(_of_indexes, PlanMark),
     TERMS: _terms,
     SHARDS: _shards,
     MANIFEST: _manifest,

@@ -216,6 +216,8 @@ def _of_state() -> Iterator[Path]:
     yield paths.archive_refusal(_OUT, _NAME, _LOOK)
     index = paths.archive_index(_OUT, _NAME)
     yield from (index, fingerprint_tables.mark_of(index))
+    walked = paths.walked_index(_OUT, _NAME)
+    yield from (walked, fingerprint_tables.mark_of(walked))
     hashes = paths.member_hashes(_OUT, _NAME)
     yield from (hashes, memberhashes.mark_of(hashes))
     contents = (

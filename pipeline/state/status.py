@@ -20,6 +20,7 @@ from pipeline.job.artifacts import (
     PLAN,
     SHARDS,
     TERMS,
+    WALKED,
     Artifact,
     name_of,
 )
@@ -93,6 +94,7 @@ class PlanState:
 
 _IN_WORDS: Final = {
     ARCHIVE: "verify the archive",
+    WALKED: "index the archive",
     CATALOG: "build the catalog",
     PLAN: "plan",
     TERMS: "note what writes the shards",

@@ -7,11 +7,21 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipeline import paths, storage
-from pipeline.errors import NoPermission, NoSpace
+from pipeline.errors import ArchiveRefused, NoPermission, NoSpace
 from pipeline.job import neighbours
 from pipeline.job.options import Job
 from pipeline.job.resolve import ResolvedJob, resolve
-from pipeline.state import assisting, cleaning, lease, preflight, stage_choice, status, withdrawal
+from pipeline.state import (
+    assisting,
+    cleaning,
+    lease,
+    preflight,
+    stage_choice,
+    status,
+    unverified,
+    verify_choice,
+    withdrawal,
+)
 from pipeline.state import run_end as runend
 from pipeline.state import source_look as sourcelook
 from pipeline.state.appended import Before
@@ -92,13 +102,15 @@ def _prepare_job(asked: Job, how: How, standby: Standby | None, *, is_shared: bo
     before = appended.beginning(asked, resolved, seen)
     alone = how.address is None and how.engine is None and not job.wants("plan")
     resolved = _with_stage(inventory, alone=alone, dry_run=dry_run)
+    resolved = _with_verification(resolved, how, alone=alone)
     if dry_run:
         preflight.check_readonly(resolved)
         if warning := preflight.codec_warning(resolved):
             say(warning, err=True)
         report.plan(resolved, seen)
         return report.COMPLETE
-    preflight.check_readonly(resolved)  # before the lock, which makes the folder of the output
+    with _discarding_refused(resolved):
+        preflight.check_readonly(resolved)  # before the lock, which makes the folder of the output
     with contextlib.ExitStack() as stack:
         shared = is_shared or stack.enter_context(sharing(resolved.out, no_overlap=how.no_overlap))
         if not shared:
@@ -121,6 +133,24 @@ def _with_stage(inventory: Inventory, *, alone: bool, dry_run: bool) -> Resolved
     if choice.job == inventory.resolved.job:
         return inventory.resolved
     return resolve(choice.job) if dry_run else resolve.reading(choice.job)
+
+
+def _with_verification(resolved: ResolvedJob, how: How, *, alone: bool) -> ResolvedJob:
+    """Return the job with what was decided of the order of verifying its archives."""
+    job = verify_choice.choose(Inventory(resolved), workers=how.workers, alone=alone)
+    if job.verify == resolved.job.verify:
+        return resolved
+    return resolve(job) if how.dry_run else resolve.reading(job)
+
+
+@contextlib.contextmanager
+def _discarding_refused(resolved: ResolvedJob) -> Iterator[None]:
+    """Remove what an earlier command has made of an archive that is refused in this context."""
+    try:
+        yield
+    except ArchiveRefused as error:
+        unverified.discard_refused(resolved, [error])
+        raise
 
 
 def _already_complete(inventory: Inventory, found: Look, *, dry_run: bool) -> int:
@@ -165,6 +195,7 @@ def _run(resolved: ResolvedJob, supervisor: Supervisor, before: Before) -> int:
     to_read = report.splits_to_read(resolved)
     observer = Observer(resolved, supervisor.name)
     outcome = watched(supervisor, observer, tell, made_events.planned(resolved))
+    unverified.discard_refused(resolved, outcome.failures, again=resolved.verifies_beside)
     if outcome.complete:
         code, reason = report.complete(Inventory(resolved), "complete"), ""
         report.uncompared(resolved, to_read)

@@ -41,6 +41,11 @@ def run_name() -> str:
     return f"{storage.host_name()}-{worker.pid if worker else os.getpid()}"
 
 
+def is_of_command() -> bool:
+    """Whether a command has started this process, and not Luigi's own."""
+    return RUN_VARIABLE in os.environ
+
+
 def report(record: bytes) -> None:
     """Tell the command of a failure, or `BEGUN`: a full disk does not stop the pipe to it.
 

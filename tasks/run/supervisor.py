@@ -16,7 +16,7 @@ from typing import BinaryIO
 from pipeline import manifest, paths, storage
 from pipeline.documents.decoding import decoded
 from pipeline.documents.records import ErrorRecord
-from pipeline.errors import OutputDamaged, ShardmillError, Vanished, from_record
+from pipeline.errors import NotVerifiedYet, OutputDamaged, ShardmillError, Vanished, from_record
 from pipeline.job.options import Job
 from pipeline.plaintext import Lines
 from pipeline.state import progress, run_end
@@ -124,8 +124,10 @@ class Supervisor:
             with contextlib.suppress(Vanished, OutputDamaged):
                 content = storage.read_bytes(path, manifest.MOST_BYTES)
                 recorded.append(from_record(decoded(content, ErrorRecord, path)))
-        different = self._reported | {str(error): error for error in recorded}
-        return tuple(sorted(different.values(), key=lambda error: not error.permanent))
+        found = [*(self._reported | {str(error): error for error in recorded}).values()]
+        if any(error.permanent for error in found):  # it says what became of the archive
+            found = [error for error in found if not isinstance(error, NotVerifiedYet)]
+        return tuple(sorted(found, key=lambda error: not error.permanent))
 
     def _work(self, watch: Callable[[], None], tell: Callable[[str], None]) -> int:
         """Run one worker to its end; return its exit status."""

@@ -28,7 +28,7 @@ from pipeline.documents.decoding import fitted
 from pipeline.documents.leases import Lease
 from pipeline.documents.outputs import OutputManifest
 from pipeline.documents.packed import PackManifest
-from pipeline.documents.records import ArchiveRefusal, JobRecord, Withdrawal
+from pipeline.documents.records import ArchiveRefusal, JobRecord, WalkedMark, Withdrawal
 from pipeline.documents.shards import ShardClaim, ShardTerms
 from pipeline.documents.tables import LabelsMark
 from pipeline.errors import OutputDamaged
@@ -45,6 +45,7 @@ _NOT_THERE = {
     PackManifest,
     ShardClaim,
     ShardTerms,
+    WalkedMark,
     Withdrawal,
 }
 

@@ -20,13 +20,19 @@ def _half_written(out: Path, undisturbed: dict[str, str]) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("after", [0.3, 0.6, 0.9, 1.2, 1.5])
+@pytest.mark.parametrize(
+    ("after", "order"),
+    [
+        *((0.3, "before"), (0.6, "before"), (0.9, "before"), (1.2, "before"), (1.5, "before")),
+        *((0.6, "beside"), (0.9, "beside"), (1.2, "beside"), (1.5, "beside")),
+    ],
+)
 @pytest.mark.usefixtures("hurried")
 def test_nothing_half_written_ever_stands_under_a_final_name(
-    sample: RawSet, undisturbed: dict[str, str], out: Path, after: float
+    sample: RawSet, undisturbed: dict[str, str], out: Path, after: float, order: str
 ) -> None:
     where = ("--raw", sample.raw, "--config", sample.config, "--out", out)
-    arguments = command("imagenet", *where, *SHARDS, "--workers", 2)
+    arguments = command("imagenet", *where, *SHARDS, "--workers", 2, "--verify", order)
     started = psutil.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     time.sleep(after)
     processes = [started, *started.children(recursive=True)]
@@ -34,7 +40,7 @@ def test_nothing_half_written_ever_stands_under_a_final_name(
         process.kill()
     psutil.wait_procs(processes)
     assert _half_written(out, undisturbed) == []
-    last = prepare(sample, out, *SHARDS)
+    last = prepare(sample, out, *SHARDS, "--verify", order)
     assert last.returncode == 0, last.stderr
     assert products(out) == undisturbed
     assert temporary_files(out) == []

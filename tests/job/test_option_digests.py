@@ -49,6 +49,7 @@ CASES: Mapping[tuple[str, str], tuple[tuple[str, ...], str]] = {
     (SET, "--until"): ((), "lists"),
     (SET, "--replace"): ((), ""),
     (SET, "--update"): ((), ""),
+    (SET, "--verify"): ((), "beside"),
     (SET, "--stage"): (("--raw", "http://127.0.0.1:9/raw"), "/stage"),
     (LIST, "--recursive"): ((), ""),
     (LIST, "--exts"): ((), ".png"),

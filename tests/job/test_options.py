@@ -413,6 +413,7 @@ def test_a_job_survives_json() -> None:
         shares=(("train", 0.75), ("validation", 0.25)),
         update=True,
         append=True,
+        verify="beside",
         appended=(AppendParent("train", "0123456789ab", "ba9876543210", 8),),
         exports=("parquet",),
         data_dir="/data",

@@ -159,6 +159,37 @@ def test_what_everything_needs(sample: RawSet, out: Path) -> None:
     assert sorted(text.splitlines()) == sorted(OF_EVERYTHING.strip().splitlines())
 
 
+def test_only_catalog_plan_and_shards_are_made_of_archives_that_are_not_verified(
+    sample: RawSet, out: Path
+) -> None:
+    options: dict[str, Any] = {"splits": ("train",), "exports": ("parquet",)}
+    options |= {"steps": ("boxes", "lists", "extract", "shards"), "formats": ("recordio",)}
+    beside = resolve(sample.job(out, verify="beside", **options)).graph
+    archive, walked = "archive-ILSVRC2012_img_train.tar", "walked-ILSVRC2012_img_train.tar"
+    assert beside["catalog-train"].needs == (walked, "bboxes-train")
+    assert beside["plan-train"].needs == ("catalog-train",)
+    assert beside["shards-train"].needs == ("plan-train", "inputs")
+    others = {*needs(beside)} - {"catalog-train", "plan-train", "shards-train"}
+    of_images = {"catalog-train", "plan-train", "shards-train"}
+    for name in others:
+        if of_images.intersection(beside[name].needs):
+            assert archive in beside[name].needs, name
+    before = resolve(sample.job(out, **options)).graph
+    assert {*needs(beside)} == {*needs(before), walked}
+
+
+def test_luigi_sees_the_graph_where_archives_are_verified_beside_the_shards(
+    sample: RawSet, out: Path
+) -> None:
+    job = sample.job(out, verify="beside", steps=("boxes", "lists", "extract", "plan", "shards"))
+    graph, seen = resolve(job).graph, dict[str, tuple[str, ...]]()
+    for task in tasks_behind(required(prepare_task(job))):
+        before = tuple(dict.fromkeys(each.artifact.name for each in required(task)))
+        assert seen.setdefault(task.artifact.name, before) == before
+        assert task.priority == (task.artifact.kind == "archive")
+    assert seen == needs(graph)
+
+
 def test_a_list_comes_after_the_shards_where_images_may_be_left_out(
     sample: RawSet, out: Path
 ) -> None:

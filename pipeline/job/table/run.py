@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from pipeline.errors import UsageError
-from pipeline.job.options import STEPS, Job
+from pipeline.job.options import STEPS, VERIFY, Job
 from pipeline.job.table.common import WORKERS
 from pipeline.job.table.group import Group, Kind
 from pipeline.job.table.option import COMMANDS, LIST, RESHARD, SET, Option
@@ -82,6 +82,18 @@ RUN_OPTIONS: Final = (
         commands=(SET, LIST, RESHARD),
         field="update",
         default=Job.update,
+    ),
+    Option(
+        flag="--verify",
+        kind=Kind.CHOICE,
+        group=Group.RUN,
+        help="When the MD5 of an archive is computed: before anything is made of it, beside the"
+        " shards, which then count as done when it is right, or auto: beside where that is quicker,"
+        " with two workers or more, and an archive on a disk that reads at random quickly.",
+        commands=(SET,),
+        field="verify",
+        default=Job.verify,
+        choices=VERIFY,
     ),
     Option(
         flag="--append",

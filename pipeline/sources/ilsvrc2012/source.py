@@ -194,7 +194,8 @@ class ArchiveSource(Ilsvrc2012Source):
         return members.passed_over(self._index(out))
 
     def _index(self, out: Location) -> ArchiveIndex:
-        return ArchiveIndex(paths.archive_index(out, self.archive.file))
+        spell = paths.walked_index if self.is_walked else paths.archive_index
+        return ArchiveIndex(spell(out, self.archive.file))
 
     def size(self) -> int:
         """Return how many bytes the archive has."""

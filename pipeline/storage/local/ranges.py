@@ -55,6 +55,11 @@ class RangeReader:
         if hasattr(os, "posix_fadvise"):
             os.posix_fadvise(self._fd, offset, length, os.POSIX_FADV_WILLNEED)
 
+    def expect_scattered(self) -> None:
+        """Tell the kernel that small ranges will be read, far apart: nothing is read ahead."""
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_RANDOM)
+
     def read(self, offset: int, length: int) -> memoryview:
         """Return up to `length` bytes at `offset`; fewer only where the file ends."""
         if length > len(self._buffer):
