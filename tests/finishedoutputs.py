@@ -122,6 +122,12 @@ def of_append(folder: Path) -> Finished:
     return finished
 
 
+def of_reshard(other: Path, folder: Path) -> Finished:
+    """Make facts alone of the shards that another output has."""
+    out = folder / "out"
+    return _made(Finished(out, ("reshard", other, "--out", out, "--format", "none")))
+
+
 def of_imagenet(raw: RawSet, folder: Path) -> Finished:
     """Make shards, lists, boxes, a tree, and what describes the whole, of archives."""
     out = folder / "out"

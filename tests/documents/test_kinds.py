@@ -14,6 +14,7 @@ from finishedoutputs import (
     of_imagenet,
     of_imagenet_unsaid,
     of_openimages,
+    of_reshard,
     of_split_column,
     of_tree,
     reported,
@@ -55,7 +56,8 @@ def outs(small: RawSet, openimages: Path, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp("finished")
     made = of_imagelist(folder / "list"), of_imagenet(small, folder / "set"), of_tree(folder)
     others = of_imagenet_unsaid(small, folder / "unsaid"), of_split_column(folder / "column")
-    every = (*made, *others, of_append(folder / "append"))
+    again = of_reshard(made[0].out, folder / "again")
+    every = (*made, *others, of_append(folder / "append"), again)
     reported(made[0].out, "--duplicates")
     return [*(finished.out for finished in every), of_openimages(openimages)]
 

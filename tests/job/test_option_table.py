@@ -33,7 +33,7 @@ from pipeline.job.table.values import parsed
 from pipeline.storage import RemoteOptions
 
 JOB_FIELDS = {field.name for field in fields(Job)} - {"image", "remote", "openimages"}
-JOB_FIELDS -= {"appended"}  # which follows from what is there
+JOB_FIELDS -= {"appended", "packed"}  # which follow from what is there, and from the command
 OPEN_FIELDS = {f"openimages.{field.name}" for field in fields(SelectionOptions)}
 TYPES = {
     name: kind
