@@ -91,6 +91,8 @@ class WriteDuplicates(ReportTask):
         survey, distance = self.survey, int(self.distance)
         hashes = HashTables(self.folder, survey.splits)
         found = finding.find(survey.splits, distance, hashes.of_shard)
+        documents = [each.document for each in survey.splits.values() if each.document]
+        records = sum(each.counts.records for each in documents)
         counts = DuplicatesMark(
             str(self.digest),
             VERSION,
@@ -101,7 +103,7 @@ class WriteDuplicates(ReportTask):
             undecodable=max(0, found.without_hash - hashes.damaged),
             damaged=hashes.damaged,
             files=(),
-            missing=hashes.missing,
+            missing=records - found.images,  # hashes outlive the facts that they are found by
         )
         renewal.forget_duplicates(self.folder)  # page and table are theirs no more
         with contextlib.ExitStack() as stack:

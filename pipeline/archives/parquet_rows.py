@@ -35,15 +35,13 @@ def is_parquet(source: str) -> bool:
 def image_column(schema: pa.Schema) -> str | None:
     """Return the path of the column that has the bytes of images; None: none has.
 
-    It is the first struct with binary ``bytes``, as Hugging Face's datasets have it, or a binary
-    column that is called as images are, as img2dataset has it.
+    It is a struct with binary ``bytes``, as Hugging Face's datasets have it, one that is called as
+    images are before others; or a binary column that is called so, as img2dataset has it.
     """
-    for field in schema:
-        if pa.types.is_struct(field.type):
-            inner = field.type.get_field_index(_BYTES)
-            if inner >= 0 and _is_binary(field.type.field(inner).type):
-                return f"{field.name}.{_BYTES}"
+    structs = [field.name for field in schema if _has_bytes(field.type)]
     binary = {field.name for field in schema if _is_binary(field.type)}
+    for column in (*(name for name in _NAMES if name in structs), *structs):
+        return f"{column}.{_BYTES}"
     return next((name for name in _NAMES if name in binary), None)
 
 
@@ -60,10 +58,7 @@ class ParquetRows:
     def __init__(self, path: Location) -> None:
         self.path = path
         self._stack = ExitStack()
-        try:
-            self.file = pq.ParquetFile(self._stack.enter_context(storage.open_arrow(path)))
-        except (pa.ArrowException, OutputDamaged) as error:
-            raise self._damaged(error) from error
+        self.file = _opened(self._stack, path)
         column = image_column(self.file.schema_arrow)
         if column is None:
             raise ArchiveRefused(
@@ -91,7 +86,7 @@ class ParquetRows:
             try:
                 read = self.file.read_row_group(group, [self.column], use_threads=False)
             except (pa.ArrowException, OSError) as error:
-                raise self._damaged(error) from error
+                raise _damaged(self.path, error) from error
             column = read.column(0).combine_chunks()
             if pa.types.is_struct(column.type):
                 column = column.flatten()[column.type.get_field_index(_BYTES)]
@@ -129,18 +124,42 @@ class ParquetRows:
                 remedy="write the file anew with smaller row groups",
             )
 
-    def _damaged(self, error: Exception) -> ArchiveRefused:
-        return ArchiveRefused(
-            "the Parquet file is damaged, cut short, or none",
-            file=str(self.path),
-            found=str(error).partition("\n")[0][:200],
-            remedy="get it again from where it came from",
-        )
+
+def has_images(path: Location) -> bool:
+    """Whether a column of a Parquet file has the bytes of images.
+
+    Raises:
+        ArchiveRefused: it is no Parquet file.
+    """
+    with ExitStack() as stack:
+        return image_column(_opened(stack, path).schema_arrow) is not None
+
+
+def _opened(stack: ExitStack, path: Location) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(stack.enter_context(storage.open_arrow(path)))
+    except (pa.ArrowException, OutputDamaged) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Location, error: Exception) -> ArchiveRefused:
+    return ArchiveRefused(
+        "the Parquet file is damaged, cut short, or none",
+        file=str(path),
+        found=str(error).partition("\n")[0][:200],
+        remedy="get it again from where it came from, or move it elsewhere",
+    )
 
 
 def view(value: pa.BinaryScalar) -> memoryview:
     """Return the bytes of a value that is not null; they are valid as long as its array."""
     return memoryview(value.as_buffer()).cast("B")
+
+
+def _has_bytes(kind: pa.DataType) -> bool:
+    """Whether it is a struct of which ``bytes`` is binary."""
+    inner = kind.get_field_index(_BYTES) if pa.types.is_struct(kind) else -1
+    return inner >= 0 and _is_binary(kind.field(inner).type)
 
 
 def _is_binary(kind: pa.DataType) -> bool:

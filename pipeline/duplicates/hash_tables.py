@@ -41,11 +41,6 @@ class HashTables:
         """How many images are not as they were written."""
         return sum(mark.damaged for mark in self._marks)
 
-    @property
-    def missing(self) -> int:
-        """How many images could not be looked at, because their facts are damaged."""
-        return sum(mark.missing for mark in self._marks)
-
     def of_shard(self, split: str, shard: int) -> Mapping[str, NDArray[Any]]:
         """Return `number` (uint64), `hashed` (bool) and `why` of the images of a shard.
 

@@ -49,6 +49,7 @@ class StoredImages:
 
     def close(self) -> None:
         """Close the shard."""
+        self._reader = None  # before: a shard that cannot be opened leaves none
         self._stack.close()
 
     def _open(self, shard: int) -> storage.Ranges:
@@ -56,7 +57,7 @@ class StoredImages:
             path = self._output.shard(shard)
             if path is None:
                 raise LookupError(f"{self._output.place} has no shards")
-            self._stack.close()
+            self.close()
             self._reader = self._stack.enter_context(storage.open_ranges(path))
             self._shard = shard
         return self._reader

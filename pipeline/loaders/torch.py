@@ -241,8 +241,10 @@ class ShardDataset(IterableDataset):  # type: ignore[misc]  # without torch it i
         loaded = self._begin.loaded
         if loaded is not None and self._begin.is_awaited:
             _check_workers(loaded, workers)
-            if self._begin.is_taken(worker):
+            if self._begin.takes(worker):
                 return loaded
+        elif loaded is not None:  # all have gone on from there: this is a later iteration
+            self._begin.say(loaded.epoch)
         return Position(self._begin.epoch, (0,) * workers)
 
 
@@ -297,8 +299,8 @@ class _Begin:
         self._numbers[3 : 3 + parts] = torch.tensor(begin.taken)
         self._numbers[3 + _MOST_WORKERS : 3 + _MOST_WORKERS + parts] = 1
 
-    def is_taken(self, worker: int) -> bool:
-        """Whether a worker begins there: once after each state."""
+    def takes(self, worker: int) -> bool:
+        """Return whether a worker is to begin there, and have it do so once after each state."""
         at = 3 + _MOST_WORKERS + worker
         resumes = bool(self._numbers[at])
         self._numbers[at] = 0

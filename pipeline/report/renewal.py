@@ -16,6 +16,7 @@ from pipeline.documents.report import (
 )
 from pipeline.duplicates import hash_groups
 from pipeline.duplicates.perceptual_hash import VERSION
+from pipeline.errors import OutputDamaged, Vanished
 from pipeline.finished.outputs import CountingOutput
 from pipeline.manifest import Sealed
 from pipeline.report import places
@@ -89,13 +90,17 @@ def forget_damaged(out: Location, digest: str) -> None:
 
 
 def forget_damaged_hashes(out: Location, outputs: Iterable[CountingOutput]) -> None:
-    """Have the images of outputs hashed anew whose hashes lack some that were damaged then."""
+    """Have the images of outputs hashed anew whose hashes are damaged, or lack damaged images."""
     for group in (group for each in outputs for group in hash_groups.hash_groups(each.document)):
         place = hash_groups.mark(out, group.split, group.digest)
         if storage.stat(place) is not None:
-            mark = manifest.read_undamaged(place, HashesMark)
-            if mark is None or mark.damaged or mark.missing:
+            try:
+                mark = manifest.read_checked(place, out, HashesMark)
+            except (OutputDamaged, Vanished):
                 storage.remove(out, place)
+            else:
+                if mark.damaged or mark.missing:
+                    storage.remove(out, place)
 
 
 def forget_others(out: Location, digest: str) -> None:

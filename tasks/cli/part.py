@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from pipeline import storage
@@ -45,6 +46,9 @@ def prepare(command: str, given: Mapping[str, Any], otherwise: Prepare) -> int:
     part = parse(asked, os.environ)
     job, how = asked_for(command, given)
     _check_options(job, how)
+    job = replace(
+        job, verify=Job.verify
+    )  # what was planned is written, and the order decides no byte
     return how.tidy_up(job.folder, _prepare(job, how, part))
 
 

@@ -78,9 +78,11 @@ def report(
     phase = Reporting(most) if duplicates else Reporting()
     digest = phase.digest(job)  # before a lock is made: it refuses other folders
     with sharing(folder, no_overlap=False):
-        code = _make(
-            phase, job, digest, how, [line.offer for each in jobs if (line := command_line(each))]
-        )
+        commands = [line.offer for each in jobs if (line := command_line(each))]
+        failed = _make(phase, job, digest, how, commands)
+        if failed is not None:
+            return failed
+        code = _told(folder, phase)
     index = places.index(folder)
     say_as_it_is(index)
     if open and isinstance(index, Path):
@@ -117,13 +119,15 @@ def _recorded(folder: Location) -> list[Job]:
     return []
 
 
-def _make(phase: Phase, job: Job, digest: str, how: How, commands: list[str]) -> int:
-    """Have the report made; return the exit status."""
+def _make(phase: Phase, job: Job, digest: str, how: How, commands: list[str]) -> int | None:
+    """Have the report made; return the exit status if it is not."""
     # Pillow and Jinja: not for --help
     from pipeline.report import renewal, run_page, survey  # noqa: PLC0415
 
     renewal.forget_damaged(job.folder, digest)
-    renewal.forget_damaged_hashes(job.folder, survey.survey(job.folder).splits.values())
+    hashes = phase != Reporting()
+    if hashes:
+        renewal.forget_damaged_hashes(job.folder, survey.survey(job.folder).splits.values())
     if phase.is_complete(job):
         say("already complete")
     else:
@@ -133,14 +137,13 @@ def _make(phase: Phase, job: Job, digest: str, how: How, commands: list[str]) ->
         from tasks.cli.report_display import ReportObserver  # noqa: PLC0415
         from tasks.cli.watched import watched  # noqa: PLC0415
 
-        hashes = phase != Reporting()
         observer = ReportObserver(survey.survey(job.folder), supervisor.name, hashes=hashes)
         outcome = watched(supervisor, observer, tell)
         if not outcome.complete:
             return outcomes.failure(supervisor, outcome)
     renewal.sweep(job.folder, digest)
     run_page.write(job.folder, digest, commands)
-    return _told(job.folder, phase)
+    return None
 
 
 def _told(folder: Location, phase: Phase) -> int:

@@ -154,6 +154,34 @@ def test_hashes_of_damaged_facts_are_made_once_these_are_mended(finished: Path, 
     assert files(out) == files(finished / "out")
 
 
+def test_images_of_damaged_facts_are_compared_once_these_are_mended(
+    finished: Path, out: Path
+) -> None:
+    own(finished, out)
+    (facts,) = (out / "tfrecord/train/current").glob("facts.parquet")
+    whole = facts.read_bytes()
+    for folder in ("report", ".shardmill/report"):
+        shutil.rmtree(out / folder)
+    facts.write_bytes(b"?" * len(whole))
+    assert "16 images not compared" in shardmill("report", out, "--duplicates").stdout
+    facts.write_bytes(whole)
+    assert shardmill("report", out, "--duplicates").returncode == 0
+    assert files(out) == files(finished / "out")
+
+
+def test_a_damaged_table_of_hashes_is_made_anew(finished: Path, out: Path) -> None:
+    own(finished, out)
+    table = next((out / ".shardmill/hashes").rglob("*.arrow"))
+    content = bytearray(table.read_bytes())
+    content[len(content) // 2] ^= 1
+    table.write_bytes(content)
+    assert shardmill("report", out, "--duplicates", "--distance", 2).returncode == 0
+    assert (
+        table.read_bytes()
+        == next(path for path in (finished / "out").rglob(table.name)).read_bytes()
+    )
+
+
 def test_clean_removes_hashes_that_no_output_has_any_more(finished: Path, out: Path) -> None:
     own(finished, out)
     before = kept(out)

@@ -352,6 +352,18 @@ def test_images_of_a_missing_shard_are_not_findings_of_their_own(tmp_path: Path)
     assert f"its shard is gone: {shard.name}" in page.text
 
 
+def test_a_missing_shard_leaves_the_images_of_others_to_be_shown(tmp_path: Path) -> None:
+    images = {f"{name}/{n}.jpg": encoded(n) for name in "ab" for n in range(6)}
+    out = listed(tmp_path, images, "--shards", 2)
+    (shard,) = out.glob("tfrecord/*/current/*-00001-of-00002")
+    shard.unlink()
+    run = shardmill("report", out)
+    assert run.returncode == 1
+    assert run.stderr.count("damaged: ") == 1
+    pages = sorted((out / "report").rglob("classes/*.html"))
+    assert all(f"its shard is gone: {shard.name}" in Page(page).text for page in pages)
+
+
 def test_a_missing_manifest_is_said_and_other_splits_are_shown(tmp_path: Path) -> None:
     images = {f"{s}/a/{n}.jpg": encoded(n) for s, n in (("train", 1), ("val", 2))}
     out = listed(tmp_path, images)

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from pipeline.archives.parquet_rows import ParquetRows, view
 from pipeline.documents.decoding import decoded
-from pipeline.errors import ArchiveRefused, OutputDamaged
+from pipeline.errors import InputRefused, OutputDamaged
 from pipeline.shards.foreign import FoundImage, Note
 from pipeline.storage import Location
 
@@ -18,25 +18,19 @@ _LABELS: Final = ("label", "labels", "cls", "class")
 _PATHS: Final = ("path", "file_name", "filename", "image_path", "key", "__key__")
 
 
-def has_images(path: Location) -> bool:
-    """Whether a Parquet file has a column with the bytes of images; false of what is none."""
-    try:
-        ParquetRows(path).close()
-    except ArchiveRefused:
-        return False
-    return True
-
-
 def images(path: Location, note: Note) -> Iterator[FoundImage]:
     """Yield the images of a file in the order of its rows; `offset` is the row, from 1.
 
     Raises:
         ArchiveRefused: see `ParquetRows`.
+        InputRefused: labels are neither texts nor whole numbers.
     """
     rows = ParquetRows(path)
     try:
         schema = rows.file.schema_arrow
         label, name = _first(schema, _LABELS), _first(schema, _PATHS)
+        if not label:
+            _check_no_labels(schema, path)
         inner = _path_of_image(schema, rows.column)
         words = _class_names(schema, label, path)
         taken = {rows.column.partition(".")[0], label, name}
@@ -69,9 +63,24 @@ def _first(schema: pa.Schema, names: tuple[str, ...]) -> str:
 
 
 def _is_simple(kind: pa.DataType) -> bool:
-    return bool(
-        pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)
-    )
+    if pa.types.is_dictionary(kind):  # as pandas writes categories
+        return _is_simple(kind.value_type)
+    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    return bool(is_text or pa.types.is_integer(kind) or pa.types.is_boolean(kind))
+
+
+def _check_no_labels(schema: pa.Schema, path: Location) -> None:
+    for name in _LABELS:
+        if name in schema.names:
+            raise InputRefused(
+                "labels of a type that is not taken",
+                file=str(path),
+                place=f"column {name}",
+                expected="texts, whole numbers or booleans",
+                found=str(schema.field(name).type),
+                remedy="write the column as whole numbers, or give it a name other than"
+                f" {', '.join(_LABELS)}",
+            )
 
 
 def _path_of_image(schema: pa.Schema, column: str) -> str:
@@ -96,7 +105,7 @@ def _label(said: pa.Table | None, label: str, words: tuple[str, ...], place: int
         return {"class_text": value}
     if value is None or value < 0:
         return {}
-    return {"label": value, "class_text": words[value] if value < len(words) else ""}
+    return {"label": int(value), "class_text": words[value] if value < len(words) else ""}
 
 
 def _class_names(schema: pa.Schema, label: str, path: Location) -> tuple[str, ...]:

@@ -14,11 +14,10 @@ from typing import Final
 
 from pipeline import storage
 from pipeline.archives.packed_sources import ZIP
-from pipeline.archives.parquet_rows import PARQUET, is_parquet
+from pipeline.archives.parquet_rows import PARQUET, has_images, is_parquet
 from pipeline.errors import InputRefused, UsageError, abbreviate
 from pipeline.shards import foreign
 from pipeline.sources import split_names
-from pipeline.sources.shardset import parquet_images
 from pipeline.storage import Location
 from pipeline.storage.clutter import is_clutter
 
@@ -65,6 +64,7 @@ def find(path: Location, root: Location, name: str) -> ShardFiles:
 
     Raises:
         UsageError: nothing is there.
+        ArchiveRefused: a Parquet file is damaged.
         InputRefused: of some shards that are numbered, one is not there.
     """
     names, others = list[str](), list[str]()
@@ -109,7 +109,10 @@ def _stem(name: str) -> str:
 
 
 def _listed(path: Location, root: Location) -> Iterator[str]:
-    """Yield the files that a path means, relative to the root; clutter is no file of it."""
+    """Yield the files that a path means, relative to the root, and links to folders below it.
+
+    Links to folders end in a slash, and what they lead to is not looked at; clutter is left out.
+    """
     if _WILD.search(path.name):
         yield from (name for name in storage.sizes(root) if fnmatchcase(name, path.name))
         return
@@ -126,21 +129,34 @@ def _listed(path: Location, root: Location) -> Iterator[str]:
                 expected=f"{_MOST_FOLDERS:,} at most",
                 remedy="name the folder of the shards alone",
             )
-        for entry in storage.kinds(storage.below(root, folder)):
-            name = f"{folder}/{entry.name}" if folder else entry.name
-            if is_clutter(entry.name):
-                continue
-            if entry.kind == "folder":
-                pending.append(name)
-            elif entry.kind == "file":
-                yield name
+        files, folders = _in_folder(root, folder)
+        pending += folders
+        yield from files
+
+
+def _in_folder(root: Location, folder: str) -> tuple[list[str], list[str]]:
+    """Return the files in a folder, with the links to folders, and the folders; see `_listed`."""
+    place = storage.below(root, folder)
+    real = {*storage.folders(place)}  # a link may lead to a folder that is read anyway
+    files, folders = list[str](), list[str]()
+    for entry in storage.kinds(place):
+        name = f"{folder}/{entry.name}" if folder else entry.name
+        if is_clutter(entry.name):
+            continue
+        if entry.name in real:
+            folders.append(name)
+        elif entry.kind == "folder":
+            files.append(f"{name}/")
+        elif entry.kind == "file":
+            files.append(name)
+    return files, folders
 
 
 def _is_shard(root: Location, name: str) -> bool:
     """Whether a file is a shard: by what its name ends in, or by ``-of-`` and its first bytes."""
     base = name.rpartition("/")[2]
     if is_parquet(base):
-        return parquet_images.has_images(storage.below(root, name))
+        return has_images(storage.below(root, name))
     if base.lower().endswith(_ENDS):
         return True
     if _OF.fullmatch(base) is None:

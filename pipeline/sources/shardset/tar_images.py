@@ -1,6 +1,7 @@
 """The images in a tar: samples of WebDataset, or plain files, which are read where they stand.
 
-Files side by side whose paths are the same up to the first dot of their last part are a sample. Its
+Files side by side whose paths are the same up to the first dot of their last part are a sample,
+until one of them would be a second of its kind. Its
 class is in ``cls``, a number or a word; ``json`` may say more, in the words of this program's own
 shards. Other files of a sample, such as ``txt``, are counted and not taken.
 """
@@ -63,7 +64,21 @@ def images(path: Location, note: Note) -> Iterator[FoundImage]:
 def samples(path: Location, files: Iterable[Part], note: Note) -> Iterator[FoundImage]:
     """Yield the images among the files of an archive, in its order; errors as of `images`."""
     for _, members in groupby(files, lambda part: _sample(part[0].name)):
-        yield from _of_sample(path, list(members), note)
+        for each in _once(members):
+            yield from _of_sample(path, each, note)
+
+
+def _once(members: Iterable[Part]) -> Iterator[list[Part]]:
+    """Divide files of one name where one ends as an earlier one does: a sample of the same name."""
+    sample, ends = list[Part](), set[str]()
+    for part in members:
+        end = _field(part[0].name)
+        if end in ends:
+            yield sample
+            sample, ends = [], set()
+        sample.append(part)
+        ends.add(end)
+    yield sample
 
 
 def _files(path: Location, note: Note) -> Iterator[Part]:

@@ -7,6 +7,8 @@ import shutil
 import zipfile
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from commands import shardmill
 from drawnlists import current, encoded, lay, manifest_of, shards, stored
@@ -225,7 +227,60 @@ def test_columns_of_img2dataset_and_damaged_parquet(tmp_path: Path, out: Path) -
     assert (row["key"], row["class_text"]) == ("000.jpg", "ant")
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
-    run("imagelist", path, "--out", tmp_path / "new", status=2)
+    run("imagelist", path, "--out", tmp_path / "new", status=3)
+
+
+def test_damaged_parquet_among_others_is_refused(tmp_path: Path, out: Path) -> None:
+    for number in range(2):
+        path = parquet(tmp_path / f"in/{number:05d}.parquet", [{"jpg": encoded(number)}])
+    path.write_bytes(path.read_bytes()[:-100])
+    assert "cut short" in run("reshard", tmp_path / "in", "--out", out, status=3)
+
+
+@pytest.mark.parametrize(
+    ("labels", "found"),
+    [
+        (pa.array(["ant", "bee"]).dictionary_encode(), [("ant", 0), ("bee", 1)]),
+        (pa.array([False, True]), [("", 0), ("", 1)]),
+    ],
+)
+def test_labels_of_parquet_are_categories_or_booleans(
+    tmp_path: Path, out: Path, labels: pa.Array, found: list[tuple[str, int]]
+) -> None:
+    path = tmp_path / "photos.parquet"
+    pq.write_table(pa.table({"jpg": [encoded(1), encoded(2)], "label": labels}), path)
+    run("imagelist", path, "--out", out, "--format", "none")
+    assert [(row["class_text"], row["class_index"]) for row in rows(out, "photos")] == found
+
+
+def test_labels_of_parquet_of_another_type_are_refused(tmp_path: Path, out: Path) -> None:
+    path = parquet(tmp_path / "photos.parquet", [{"jpg": encoded(1), "label": 0.5}])
+    said = run("imagelist", path, "--out", out, status=3)
+    assert "labels of a type that is not taken" in said
+    assert "column label" in said
+
+
+def test_a_column_called_image_is_taken_before_other_bytes(tmp_path: Path, out: Path) -> None:
+    both = {"audio": {"bytes": b"RIFF"}, "image": {"bytes": encoded(1)}}
+    path = parquet(tmp_path / "photos.parquet", [both])
+    run("imagelist", path, "--out", out, "--format", "tfrecord")
+    assert images(out, "tfrecord", "photos") == {hashlib.sha256(encoded(1)).hexdigest()}
+
+
+def test_a_link_to_a_folder_is_not_followed(tmp_path: Path, out: Path) -> None:
+    tar(tmp_path / "in/digest/train-000000.tar", SAMPLES)
+    (tmp_path / "in/current").symlink_to("digest")
+    said = run("reshard", tmp_path / "in", "--out", out, "--format", "none")
+    assert "passed over beside the shards: 1 file, e.g. current/" in said
+    assert len(rows(out, "train")) == 2
+
+
+def test_neighbours_of_one_name_are_samples_of_their_own(tmp_path: Path, out: Path) -> None:
+    parts = [("a.jpg", encoded(1)), ("a.cls", b"0"), ("a.jpg", encoded(2)), ("a.cls", b"1")]
+    path = tar(tmp_path / "train.tar", parts)
+    run("imagelist", path, "--out", out, "--format", "none")
+    found = [(row["key"], row["class_index"]) for row in rows(out, "train")]
+    assert found == [("a.jpg#0", 0), ("a.jpg#1", 1)]
 
 
 def test_examples_of_another_program_come_with_their_objects(tmp_path: Path, out: Path) -> None:
