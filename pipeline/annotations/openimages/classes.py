@@ -121,7 +121,7 @@ class ClassNames:
     def _texts(self) -> dict[str, str]:
         """All that is said of each class, to look for words in."""
         return {
-            mid: "\n".join([mid, *map(_plain, (name, *CHANGED.get(mid, ())))])
+            mid: "\n".join([mid.casefold(), *map(_plain, (name, *CHANGED.get(mid, ())))])
             for mid, name in self.names.items()
         }
 
