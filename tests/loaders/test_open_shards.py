@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -93,3 +94,10 @@ def test_a_manifest_without_hashes_is_no_matter_but_for_a_cache(
     assert open_shards(output, "train", "tfrecord").names == NAMES
     with pytest.raises(OutputDamaged, match="hash"):
         open_shards(output, "train", "tfrecord", cache=tmp_path / "cache")
+
+
+def test_loaders_import_few_packages() -> None:
+    """Environments of frameworks have no others: see tests/interop/readers/requirements-dali.in."""
+    absent = ("boto3", "click", "h5py", "isal", "lxml", "luigi", "pycurl", "rich")
+    code = f"import sys; sys.modules |= dict.fromkeys({absent!r}); import pipeline.loaders.records"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -22,7 +22,6 @@ from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from isal import isal_zlib
 
 from pipeline import storage
 from pipeline.errors import BadImage, OutputDamaged
@@ -235,4 +234,6 @@ def _opening(encoded: Buffer, key: str = "") -> bytes:
             found=f"{size} bytes",
             remedy="leave this image out, or store it smaller",
         )
+    from isal import isal_zlib  # noqa: PLC0415 - not for loaders, which import all formats
+
     return pages.header(1, size, isal_zlib.crc32(encoded, isal_zlib.crc32(prefix))) + prefix
