@@ -17,7 +17,6 @@ from pipeline.documents.report import (
 )
 from pipeline.finished import arrow_tables
 from pipeline.report import gathered, images, places, renewal, sheets, tables
-from pipeline.report.chosen import GROUP
 from pipeline.report.page_files import first_page, pages_of_classes
 from pipeline.report.renewal import NO_DUPLICATES
 from pipeline.storage import Location, StagedFile
@@ -142,7 +141,7 @@ class WriteReport(ReportTask):
         tasks = list[luigi.Task]()
         for name in self.survey.splits:
             place = places.images_mark(self.folder, str(self.digest), name)
-            groups = -(-manifest.read(place, ReportImagesMark).sheets // GROUP)
+            groups = gathered.groups(manifest.read(place, ReportImagesMark).sheets)
             tasks += [DrawSheets(split=name, group=each, **self.shared) for each in range(groups)]
         return tasks
 
@@ -159,9 +158,7 @@ class WriteReport(ReportTask):
             written += self._publish(some, mark, {"digest": digest})
         renewal.forget_others(out, digest)  # the first page is theirs no more
         renewal.remove_duplicates(out, digest)
-        left_out = sum(
-            each.document.counts.left_out for each in self.survey.splits.values() if each.document
-        )
+        left_out = sum(each.left_out for each in self.survey.splits.values())
         document = {"digest": digest, "findings": len(whole.damage), "left_out": left_out}
         document["duplicates"] = renewal.duplicates_distance(out, digest)
         files = first_page(whole)

@@ -36,6 +36,11 @@ def is_zip(source: str) -> bool:
     return source[-len(ZIP) :].lower() == ZIP
 
 
+def place_of(member: ZipMember) -> int:
+    """Return the offset by which a member of a zip archive is read."""
+    return member.offset + LOCAL_HEADER
+
+
 def open_sources(root: Location, *, whole_files: bool = False) -> Sources:
     """Return what reads images below a folder; arguments as of `storage.open_sources`."""
     opened = storage.open_sources(root, whole_files=whole_files)

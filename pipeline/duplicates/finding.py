@@ -209,6 +209,8 @@ def _rows(
     hashes_of: HashesOf,
 ) -> list[dict[str, Any]]:
     """Return rows of `DUPLICATES` of some images, but for what their group says, in their order."""
+    if not len(wanted):
+        return []  # facts and plans need not be read again
     rows: dict[int, dict[str, Any]] = {}
     in_order, place = np.sort(wanted), 0
     for output, shard, of_facts, planned in _all_shards(outputs):

@@ -69,6 +69,11 @@ class CountingOutput:
         return ALL[self.format]
 
     @property
+    def left_out(self) -> int:
+        """How many images are in no shard; 0 where there is no manifest."""
+        return 0 if self.document is None else self.document.counts.left_out
+
+    @property
     def facts(self) -> Location:
         """The facts of its images."""
         return paths.facts(self.folder)

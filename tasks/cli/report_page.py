@@ -165,9 +165,7 @@ def _told(folder: Location, phase: Phase) -> int:
     if whole.damage:
         say("shardmill verify OUT says more of what is damaged, and what makes it anew", err=True)
         return OutputDamaged.exit_status
-    left_out = sum(
-        split.output.document.counts.left_out for split in whole.splits if split.output.document
-    )
+    left_out = sum(split.output.left_out for split in whole.splits)
     if left_out:
         say(f"{counted(left_out, 'image')} {verb(left_out, 'is', 'are')} in no shard: left out")
     return outcomes.LEFT_OUT if left_out else outcomes.COMPLETE

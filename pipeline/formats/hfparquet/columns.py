@@ -25,8 +25,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pipeline.catalog.objects import Box
-from pipeline.errors import BadAnnotation
 from pipeline.formats.base import RecordOptions
+from pipeline.formats.columns import check_columns, described
 from pipeline.formats.hfparquet import features, pages, thrift
 from pipeline.formats.record import ImageRecord, object_labels, stored_label
 
@@ -184,14 +184,7 @@ def row(record: ImageRecord, options: RecordOptions) -> dict[str, Any]:
     Raises:
         BadAnnotation: there is no column for what is said of the image.
     """
-    if (record.labels and not options.vectors) or (record.boxes and not options.boxes):
-        raise BadAnnotation(
-            "more is said of the image than the shards have columns for",
-            file=record.key,
-            expected="one label" if options.boxes else "one label, and no boxes",
-            found=f"{len(record.labels)} labels, {len(record.boxes)} boxes",
-            remedy="leave this image out, or write another format",
-        )
+    check_columns(record, options)
     said: dict[str, Any] = {
         "image": {"path": record.key},
         "label": stored_label(record.class_index, options.label_offset),
@@ -212,7 +205,7 @@ def _objects(record: ImageRecord, options: RecordOptions) -> dict[str, Any]:
         "category": object_labels(record, options.label_offset),
         "area": [_FLOAT1.unpack(_FLOAT1.pack(box[2] * box[3]))[0] for box in boxes],
     }
-    if features.described(options):
+    if described(options):
         flags = record.flags or (0,) * len(boxes)
         said["class_id"] = list(record.box_ids or ("",) * len(boxes))
         said |= {

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-from pipeline.formats.base import LABELS, RecordOptions
+from pipeline.formats.base import RecordOptions
+from pipeline.formats.columns import described
 
 Feature = Mapping[str, Any]
 
@@ -38,11 +39,6 @@ def label(options: RecordOptions) -> Feature:
     if options.class_names and not options.label_offset:
         return {"names": list(options.class_names), "_type": "ClassLabel"}
     return value("int64")
-
-
-def described(options: RecordOptions) -> bool:
-    """Whether each object is described."""
-    return options.boxes and options.labels != LABELS[0]
 
 
 def features(options: RecordOptions) -> dict[str, Any]:

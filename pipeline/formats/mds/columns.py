@@ -33,8 +33,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import BadAnnotation
-from pipeline.formats.base import LABELS, RecordOptions
+from pipeline.formats.base import RecordOptions
+from pipeline.formats.columns import check_columns, described
 from pipeline.formats.record import ImageRecord, object_labels, stored_label
 
 IMAGE: Final = "image"
@@ -111,25 +111,23 @@ def columns(options: RecordOptions) -> Columns:
         encodings["labels"] = "ndarray:float32"
     if options.boxes:
         encodings |= {"box_labels": "ndarray:int64", _BOXES: "ndarray:float32"}
-    if options.boxes and options.labels != LABELS[0]:
+    if described(options):
         encodings |= {"box_class_ids": "json", "box_flags": "ndarray:uint8", MASKS: _PNGS}
     return Columns(dict(sorted(encodings.items())))
 
 
-def said(record: ImageRecord, options: RecordOptions) -> dict[str, Any]:
+def said(record: ImageRecord, options: RecordOptions, of: Columns) -> dict[str, Any]:
     """Return what each column but the image's has of an image, as `decoded` gives it.
+
+    Args:
+        record: the image.
+        options: of the records.
+        of: their columns.
 
     Raises:
         BadAnnotation: there is no column for what is said of the image.
     """
-    if (record.labels and not options.vectors) or (record.boxes and not options.boxes):
-        raise BadAnnotation(
-            "more is said of the image than the shards have columns for",
-            file=record.key,
-            expected="one label" if options.boxes else "one label, and no boxes",
-            found=f"{len(record.labels)} labels, {len(record.boxes)} boxes",
-            remedy="leave this image out, or write another format",
-        )
+    check_columns(record, options)
     count = len(record.boxes)
     every = {
         "box_class_ids": list(record.box_ids or ("",) * count),
@@ -143,7 +141,7 @@ def said(record: ImageRecord, options: RecordOptions) -> dict[str, Any]:
         MASKS: list(record.masks),
         "width": record.width,
     }
-    return {name: every[name] for name in columns(options).encodings if name != IMAGE}
+    return {name: every[name] for name in of.encodings if name != IMAGE}
 
 
 def encoded(name: str, encoding: str, value: Any) -> bytes:

@@ -62,7 +62,7 @@ class Mds(ContiguousFormat):
 
     def fields(self, record: ImageRecord, options: RecordOptions) -> dict[str, object]:
         """Return the columns of an image."""
-        return _without_masks(columns.said(record, options))
+        return _without_masks(columns.said(record, options, columns.columns(options)))
 
     def masks_of(self, record: StoredRecord) -> tuple[bytes, ...]:
         """Return the masks that a sample has."""

@@ -57,7 +57,8 @@ def envelope(record: ImageRecord, options: RecordOptions) -> tuple[bytes, bytes]
     Raises:
         BadAnnotation: there is no column for what is said of the image.
     """
-    of, values = columns.columns(options), columns.said(record, options)
+    of = columns.columns(options)
+    values = columns.said(record, options, of)
     encoded = {
         name: columns.encoded(name, of.encodings[name], value) for name, value in values.items()
     }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from typing import Final
 
 import numpy as np
@@ -201,12 +202,13 @@ class KnownImages:
             whole = pa.concat_tables(part.select(["source", "offset", HASH]) for part in parts)
         except OutputDamaged:  # `verify` says so
             return
-        sources = np.array(whole["source"].to_pylist(), object)
+        whole = whole.sort_by([("source", "ascending"), ("offset", "ascending")])
         offsets, hashes = whole["offset"].to_numpy(), whole[HASH].to_pylist()
-        for source in dict.fromkeys(sources.tolist()):
-            places = np.flatnonzero(sources == source)
-            ordered = places[np.argsort(offsets[places])]
-            self._by_source[source] = (offsets[ordered], [hashes[each] for each in ordered])
+        start = 0
+        for source, images in groupby(whole["source"].to_pylist()):
+            end = start + sum(1 for _ in images)
+            self._by_source[source] = (offsets[start:end], hashes[start:end])
+            start = end
 
     def at(self, sources: Sequence[str], offsets: Sequence[int]) -> list[bytes | None]:
         """Return the xxh3-128 of each image; None where none is kept."""

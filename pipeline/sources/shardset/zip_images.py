@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pipeline import storage
 from pipeline.archives import packed_sources
 from pipeline.archives.tar import Member
-from pipeline.archives.zip_index import LOCAL_HEADER
 from pipeline.shards.foreign import FoundImage, Note
 from pipeline.sources.shardset import tar_images
 from pipeline.storage import Location
@@ -33,7 +32,7 @@ def images(root: Location, name: str, note: Note) -> Iterator[FoundImage]:
                 if in_clutter(member.name):
                     note("a hidden or system name", member.name)
                 else:
-                    place = member.offset + LOCAL_HEADER
+                    place = packed_sources.place_of(member)
                     yield Member("", member.name, place, member.size, "file"), content
 
     yield from tar_images.samples(root / name, files(), note)
