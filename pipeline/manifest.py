@@ -20,7 +20,7 @@ import xxhash
 from pipeline import digests, storage
 from pipeline.documents.decoding import REMEDY, fitted
 from pipeline.documents.values import Below, ContentHash, Size
-from pipeline.errors import OutputDamaged, ShardmillError
+from pipeline.errors import OutputDamaged, ShardmillError, Vanished
 from pipeline.storage import Location
 
 _SELF = "self_xxh3_128"
@@ -201,12 +201,15 @@ def decoded(content: bytes, kind: type[Kind], path: Location) -> Kind:
 
 
 def read_undamaged(path: Location, kind: type[Kind]) -> Kind | None:
-    """Return a document; None if it is absent or damaged. Errors of the system are raised."""
+    """Return a document; None if it is absent or damaged. Errors of the system are raised.
+
+    Another process may remove it between the look and the read: then it is absent as well.
+    """
     if storage.stat(path) is None:
         return None
     try:
         return read(path, kind)
-    except OutputDamaged:
+    except (OutputDamaged, Vanished):
         return None
 
 

@@ -26,9 +26,8 @@ def test_parts_on_two_hosts_make_what_one_command_makes(bucket: Bucket, tmp_path
     planned = hosts[0].run(*remote, "--until", "plan")
     assert planned.returncode == 0, planned.stderr
     started = [host.start(*remote, "--part", f"{n}/2") for n, host in enumerate(hosts)]
-    for process in started:
-        _, said = process.communicate(timeout=120)
-        assert process.returncode == 0, said.decode()
+    said = [process.communicate(timeout=120)[1].decode() for process in started]
+    assert [process.returncode for process in started] == [0, 0], said
     whole = hosts[1].run(*remote)
     assert whole.returncode == 0, whole.stderr
     assert shardmill(*words, "--out", out).returncode == 0

@@ -193,3 +193,19 @@ def test_a_claim_is_this_programs_own() -> None:
     out = Path("/out")
     assert ownership.is_owned(out, paths.shard_claim(out, FAMILY, 12345))
     assert ownership.is_owned(out, paths.shard_terms(out, "train", FAMILY))
+
+
+def test_a_claim_that_goes_between_the_look_and_the_read_is_none(
+    mine: ShardClaims, owned: Owned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owned(3)
+    assert not mine.is_free(3)
+    look = storage.stat
+
+    def look_and_remove(path: Path) -> object:
+        there = look(path)
+        path.unlink(missing_ok=True)
+        return there
+
+    monkeypatch.setattr(storage, "stat", look_and_remove)
+    assert mine.is_free(3)
