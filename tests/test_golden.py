@@ -22,6 +22,7 @@ from pipeline.job import graph
 from pipeline.shards import finish
 from pipeline.shards.write import UnpublishedShard
 from pipeline.state import verify_choice
+from pipeline.state.verify_choice import VerifyChoice
 
 ELSEWHERE = (
     *("archives", "tree, exports", "list, several labels", "folder", "im2rec, lists"),
@@ -95,7 +96,9 @@ def test_it_gives_the_same_where_archives_are_verified_beside_the_shards(
         unverified.extend([mark] if mark is not None and mark.unverified else [])
 
     monkeypatch.setattr(
-        verify_choice, "choose", lambda i, **_: replace(i.resolved.job, verify="beside")
+        verify_choice,
+        "choose",
+        lambda i, **_: VerifyChoice(replace(i.resolved.job, verify="beside")),
     )
     monkeypatch.setattr(  # shards first: one after another, it is else verified for a list
         graph, "_last", lambda job: sorted(last(job), key=lambda each: not each.startswith("link"))

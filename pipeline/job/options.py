@@ -30,7 +30,7 @@ of class folders, plans of shards, shards."""
 EXPORTS = tuple(registry.EXPORTS)
 """Files of the whole data set, made of catalogs and facts; and a tree of smaller images."""
 ON_BAD_IMAGE = ("fail", "skip")
-VERIFY: Final = ("before", "beside", "auto")
+VERIFY: Final = ("auto", "before", "beside")
 """When archives are verified: before anything is made of them, or while shards are written."""
 PATHS = ("config", "tree", "classes", "data_dir")
 """Fields of `Job` that are paths of this machine."""

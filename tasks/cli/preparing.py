@@ -136,11 +136,13 @@ def _with_stage(inventory: Inventory, *, alone: bool, dry_run: bool) -> Resolved
 
 
 def _with_verification(resolved: ResolvedJob, how: How, *, alone: bool) -> ResolvedJob:
-    """Return the job with what was decided of the order of verifying its archives."""
-    job = verify_choice.choose(Inventory(resolved), workers=how.workers, alone=alone)
-    if job.verify == resolved.job.verify:
+    """Return the job with what was decided of the when its archives are verified."""
+    choice = verify_choice.choose(Inventory(resolved), workers=how.workers, alone=alone)
+    if choice.reason:
+        say(f"--verify beside: archives are verified before the shards: {choice.reason}", err=True)
+    if choice.job.verify == resolved.job.verify:
         return resolved
-    return resolve(job) if how.dry_run else resolve.reading(job)
+    return resolve(choice.job) if how.dry_run else resolve.reading(choice.job)
 
 
 @contextlib.contextmanager

@@ -255,3 +255,12 @@ def test_luigis_own_command_leaves_nothing_of_a_refused_archive_either(
         begin(mine, out, f"archive-{ARCHIVE}")
     assert not (out / "tfrecord").exists()
     assert not storage.documents(out / ".shardmill/plans")
+
+
+def test_it_says_why_archives_are_verified_first(
+    small: RawSet, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = ("--raw", small.raw, "--config", small.config, "--out", out, "--dry-run")
+    options = ("--split", "validation", "--no-boxes", "--workers", "1", "--verify", "beside")
+    ended = inprocess.shardmill(monkeypatch, "imagenet", *where, *options)
+    assert "archives are verified before the shards: one worker cannot do both" in ended.said

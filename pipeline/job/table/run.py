@@ -89,7 +89,8 @@ RUN_OPTIONS: Final = (
         group=Group.RUN,
         help="When the MD5 of an archive is computed: before anything is made of it, beside the"
         " shards, which then count as done when it is right, or auto: beside where that is quicker,"
-        " with two workers or more, and an archive on a disk that reads at random quickly.",
+        " with two workers or more, and archives of 256 MiB or more on a disk that reads at random"
+        " quickly.",
         commands=(SET,),
         field="verify",
         default=Job.verify,
