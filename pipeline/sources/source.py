@@ -198,9 +198,8 @@ class Source(ABC):
         """
         return None
 
-    def passed_over(self, out: Location) -> PassedOver:
+    def passed_over(self, out: Location) -> PassedOver:  # noqa: ARG002 - few ask
         """Return what lies among the images as clutter; of archives their indexes say so."""
-        del out
         return NOTHING
 
     @abstractmethod
@@ -251,6 +250,9 @@ class Source(ABC):
         """Return, like `made_of`, what decides the paths of its images."""
         return {}
 
+    def forget(self) -> None:  # noqa: B027 - most have nothing to forget
+        """Forget what `remember` has kept, because it is not so any more: all is read anew."""
+
     def closing(self) -> Iterator[str]:
         """Yield what is to be said of it when a job is complete."""
         yield from ()
@@ -266,9 +268,8 @@ class Source(ABC):
     def remember(self) -> None:  # noqa: B027 - most have nothing to note
         """Keep what was found in it, so that it need not be read to be known, or if it is gone."""
 
-    def needs(self, tar: str) -> bool:
+    def needs(self, tar: str) -> bool:  # noqa: ARG002 - few ask
         """Return whether what lies in a nested tar of `inputs` is needed, by the tar's name."""
-        del tar
         return True
 
     def check_first(self, member: Member) -> None:  # noqa: B027 - few can tell by it
@@ -283,13 +284,12 @@ class Source(ABC):
         del raw
         return None
 
-    def find_in(self, tree: Path) -> str | None:
+    def find_in(self, tree: Path) -> str | None:  # noqa: ARG002 - few ask
         """Return the folder of this split in an unpacked tree; None: there is none.
 
         Raises:
             TreeRefused: two folders could be it.
         """
-        del tree
         return None
 
     @property

@@ -180,16 +180,33 @@ def seen_images(resolved: ResolvedJob, split: SplitJob) -> dict[str, storage.Fil
 
 @contextlib.contextmanager
 def verifying_again(resolved: ResolvedJob, split: SplitJob) -> Iterator[None]:
-    """Have the archives of a split's images verified again if one differs in this context.
+    """Have what a split's images lie in verified, or read, again if one differs in this context.
 
     Raises:
-        MemberDiffers: one does: the next attempt finds the archives not verified.
+        MemberDiffers: one does: the next attempt finds the archives not verified, and the next
+            command reads anew what has no MD5.
+        ArchiveRefused: what they lie in cannot be read any more; likewise.
     """
     try:
         yield
-    except MemberDiffers:
+    except MemberDiffers as error:
         for archive in split.source.inputs:
             storage.remove(resolved.out, mark_path(resolved, archive))
+        if split.source.inputs:
+            raise
+        split.source.forget()
+        raise MemberDiffers(
+            "an image is not what it was when the file that holds it was read",
+            file=error.file,
+            place=error.place,
+            expected=error.expected,
+            found=error.found,
+            remedy="the file was changed and kept its size and time, or its bytes went bad on the"
+            " way: run the same command again, which reads all of it anew; if this comes again,"
+            " look at the disk, the network and the memory of this machine",
+        ) from error
+    except ArchiveRefused:
+        split.source.forget()
         raise
 
 

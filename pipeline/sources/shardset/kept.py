@@ -171,6 +171,11 @@ def load(out: Location, split: str, asked: str) -> tuple[Found, Glance] | None:
     return known, Glance.recorded(saved.look)
 
 
+def forget(out: Location, split: str, asked: str) -> None:
+    """Forget what was found; the table stays for those who are reading it."""
+    storage.remove(out, paths.shards_record(out, split, asked))
+
+
 def rows(out: Location, split: str, asked: str, known: Found) -> Iterator[pa.Table]:
     """Yield what was found, tables of `ROWS` or `SIZED_ROWS`.
 

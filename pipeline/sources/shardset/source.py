@@ -93,6 +93,10 @@ class ShardSource(Source):
         """Keep what was found, so that the shards need not be read to be known."""
         kept.save(self.out, self.split.name, self.asked, self.found, self.look)
 
+    def forget(self) -> None:
+        """Have the shards read anew by the next command, however they look."""
+        kept.forget(self.out, self.split.name, self.asked)
+
     def closing(self) -> Iterator[str]:
         """Yield what was passed over in the shards."""
         yield from self.found.notes
