@@ -13,7 +13,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.formats.record import ParsedRecord
 from pipeline.loaders import position
 from pipeline.loaders.division import ALONE, Consumer, check_world
 from pipeline.loaders.example import boxes
@@ -34,6 +33,7 @@ Graph = dict[str, Any]
 Column = list[NDArray[Any]] | NDArray[Any]
 """An array an image, or one with the images as its first dimension."""
 _OUTPUTS: Final = ("encoded", "label", "labels", "filename", "bbox", "bbox_label")
+_QUEUED: Final = 2  # batches that DALI makes ahead
 
 
 def dataset(
@@ -99,11 +99,21 @@ def dataset(
 
     def built(source: _Source) -> Pipeline:
         pipeline = Pipeline(
-            batch_size, threads, device_id, py_num_workers=max(1, workers), py_start_method="spawn"
+            batch_size,
+            threads,
+            device_id,
+            prefetch_queue_depth=_QUEUED,
+            py_num_workers=max(1, workers),
+            py_start_method="spawn",
         )
         with pipeline:
             given = fn.external_source(
-                source, len(_OUTPUTS), batch=True, batch_info=True, parallel=workers > 0
+                source,
+                len(_OUTPUTS),
+                batch=True,
+                batch_info=True,
+                parallel=workers > 0,
+                no_copy=True,  # they stay as they are in `_Memory`
             )
             nodes = dict(zip(_OUTPUTS, given, strict=True))
             if decode:
@@ -178,52 +188,42 @@ class _Source:
     def __init__(self, records: Records, numbers: NDArray[np.int64], batch_size: int) -> None:
         self.names: tuple[str, ...] = ()
         self._records, self._numbers, self._batch_size = records, numbers, batch_size
-        self._images = _Images()
+        self._memory = _Memory(_QUEUED + 2)  # that the user has, and the one being read
 
     def __call__(self, info: Any) -> tuple[Column, ...]:
         begin = info.iteration * self._batch_size
         numbers = self._numbers[begin : begin + self._batch_size].tolist()
         if not numbers:
             raise StopIteration
-        self._images.clear()
-        rows = [self._records.made_of(number, self._row) for number in numbers]
-        encoded, *others = map(list, zip(*rows, strict=True))
-        return (encoded, *map(_together, others))
-
-    def _row(self, record: ParsedRecord, object_labels: list[int]) -> tuple[NDArray[Any], ...]:
+        rows = self._records.batch(numbers, self._memory.of_next_batch)
+        records = [record for record, _ in rows]
         return (
-            self._images.kept(record.encoded),
-            np.array([record.label], np.int64),
-            np.array(record.labels, np.float32),
-            np.frombuffer(record.filename.encode(), np.uint8),
-            boxes(record),
-            np.array(object_labels, np.int64),
+            [np.frombuffer(record.encoded, np.uint8) for record in records],
+            np.array([[record.label] for record in records], np.int64),
+            _together([np.array(record.labels, np.float32) for record in records]),
+            _together([np.frombuffer(each.filename.encode(), np.uint8) for each in records]),
+            _together([boxes(record) for record in records]),
+            _together([np.array(object_labels, np.int64) for _, object_labels in rows]),
         )
 
 
-class _Images:
-    """The images of a batch, in memory that the next one has again: DALI copies what it is given.
+class _Memory:
+    """Memory for the images of batches, by turns: DALI reads them where they lie.
 
-    Fresh memory for each costs more in page faults than its copy.
+    Fresh memory for each batch costs more in page faults than a copy.
     """
 
-    def __init__(self) -> None:
-        self._buffer = np.empty(0, np.uint8)
-        self._used = 0
+    def __init__(self, batches: int) -> None:
+        self._buffers = [np.empty(0, np.uint8)] * batches
+        self._next = 0
 
-    def clear(self) -> None:
-        """Forget the images of a batch; their arrays are valid no more."""
-        self._used = 0
-
-    def kept(self, image: memoryview) -> NDArray[np.uint8]:
-        """Return a copy of an image, valid until `clear`: uint8 of its length."""
-        if self._used + len(image) > len(self._buffer):  # earlier arrays keep what they lie in
-            self._buffer = np.empty(2 * len(self._buffer) + len(image), np.uint8)
-            self._used = 0
-        copy = self._buffer[self._used : self._used + len(image)]
-        copy[:] = np.frombuffer(image, np.uint8)
-        self._used += len(image)
-        return copy
+    def of_next_batch(self, size: int) -> memoryview:
+        """Return memory of so many bytes, valid until as many batches have come as there are."""
+        buffer = self._buffers[self._next]
+        if len(buffer) < size:
+            buffer = self._buffers[self._next] = np.empty(size + size // 4, np.uint8)
+        self._next = (self._next + 1) % len(self._buffers)
+        return buffer.data[:size]
 
 
 def _together(arrays: list[NDArray[Any]]) -> Column:

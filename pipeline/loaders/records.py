@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final, SupportsIndex, TypeVar
@@ -19,10 +20,31 @@ from pipeline.loaders.layouts import LAYOUTS, Layout, spans
 from pipeline.loaders.order import Order
 from pipeline.loaders.shards import Shards, open_shards
 from pipeline.state.current import REMEDY
-from pipeline.storage import RemoteOptions, Sources
+from pipeline.storage import RemoteOptions, SourceReader
 
 _Made = TypeVar("_Made")
 _ROOT: Final = Path("/")  # what paths of shards begin with
+_GAP: Final = 1 << 12  # bytes between two records that are read with them; headers of a tar are
+
+
+@dataclass(slots=True)
+class _Run:
+    """Records that follow each other in a shard, and are read at once."""
+
+    shard: int
+    begin: int
+    end: int
+    places: list[int]
+    spans: list[list[int]]
+
+    def takes(self, shard: int, place: int, span: list[int]) -> bool:
+        """Whether a record follows, and is one more of them then."""
+        if shard != self.shard or not 0 <= span[0] - self.end <= _GAP:
+            return False
+        self.end = span[0] + span[1]
+        self.places.append(place)
+        self.spans.append(span)
+        return True
 
 
 class Records:
@@ -44,7 +66,7 @@ class Records:
         self._starts = [0, *accumulate(self._counts)]
         self._spans: dict[int, NDArray[np.int64]] = {}
         self._paths: dict[int, str] = {}
-        self._idle: list[Sources] = []  # readers that no thread uses now
+        self._idle: list[SourceReader] = []  # readers that no thread uses now
 
     @property
     def identity(self) -> str:
@@ -95,6 +117,55 @@ class Records:
         finally:
             self._idle.append(reader)
 
+    def batch(
+        self, numbers: Sequence[int], memory: Callable[[int], memoryview]
+    ) -> list[tuple[ParsedRecord, list[int]]]:
+        """Return what some records say, and the label of each object of each.
+
+        Those that follow each other in a shard are read at once.
+
+        Args:
+            numbers: of the records.
+            memory: returns memory of so many bytes. Images are views of it.
+
+        Raises:
+            ShardmillError: see `__getitem__`.
+        """
+        runs = self._runs(numbers)
+        view = memory(sum(run.end - run.begin for run in runs))
+        reader = self._reader()
+        try:
+            rows, at = list[tuple[ParsedRecord, list[int]]](), 0
+            for run in runs:
+                size = run.end - run.begin
+                rows += self._read_run(reader, run, view[at : at + size])
+                at += size
+        finally:
+            self._idle.append(reader)
+        return rows
+
+    def _runs(self, numbers: Sequence[int]) -> list[_Run]:
+        runs = list[_Run]()
+        for number in numbers:
+            shard, place = self._place(number)
+            span: list[int] = self._spans_of(shard)[place].tolist()
+            if not (runs and runs[-1].takes(shard, place, span)):
+                runs.append(_Run(shard, span[0], span[0] + span[1], [place], [span]))
+        return runs
+
+    def _read_run(
+        self, reader: SourceReader, run: _Run, view: memoryview
+    ) -> Iterator[tuple[ParsedRecord, list[int]]]:
+        path, offset = self._path(run.shard), self.shards.label_offset
+        there = run.begin + reader.read_into(path, run.begin, view)
+        for place, span in zip(run.places, run.spans, strict=True):
+            begin = span[0] - run.begin
+            if span[0] + span[1] > there:
+                raise _cut_short(path, span, max(0, there - span[0]))
+            data = view[begin : begin + span[1]]
+            record = self._layout.parse(data, span, f"{path}, record {place + 1}")
+            yield record, self._layout.object_labels(record, offset)
+
     def stored(self, number: int) -> bytes:
         """Return what stands in the framing of a record, such as a serialised Example.
 
@@ -123,14 +194,16 @@ class Records:
     def _example(self, record: ParsedRecord, object_labels: list[int]) -> Example:
         return example(record, object_labels, decoded=self.decode)
 
-    def _reader(self) -> Sources:
+    def _reader(self) -> SourceReader:
         """Return a reader that no other thread has; it goes back among the idle ones."""
         try:
             return self._idle.pop()  # at once, whatever other threads do
         except IndexError:
-            return storage.open_sources(_ROOT)
+            return SourceReader(_ROOT)
 
-    def _data(self, reader: Sources, shard: int, place: int) -> tuple[memoryview, list[int], str]:
+    def _data(
+        self, reader: SourceReader, shard: int, place: int
+    ) -> tuple[memoryview, list[int], str]:
         """Return the bytes of a record, its span, and what an error shall name as its file.
 
         They are a view that is valid until the reader reads again.

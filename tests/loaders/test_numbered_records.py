@@ -20,6 +20,7 @@ from pipeline.formats.registry import FORMATS
 from pipeline.loaders.example import decode_rgb
 from pipeline.loaders.layouts import LAYOUTS
 from pipeline.loaders.records import Records, open_records
+from pipeline.storage import SourceReader
 
 FORMATS_READ = sorted(LAYOUTS)
 
@@ -138,6 +139,49 @@ def test_a_record_that_was_changed_is_not_passed_on(copy: Path) -> None:
     with pytest.raises(OutputDamaged, match="cut short"):
         records[15]
     assert records[16]
+
+
+@pytest.mark.parametrize("name", FORMATS_READ)
+def test_records_of_a_batch_are_those_that_are_read_one_by_one(listed: Path, name: str) -> None:
+    records = open_records(listed, SPLIT, shard_format=name, decode=False)
+    numbers = [3, 4, 5, 7, 6, 6, 8, 23, 0, 1]  # in a row, over the end of a shard, and not
+    memory = memoryview(bytearray(1 << 20))
+    read = records.batch(numbers, lambda size: memory[:size])
+    for number, (record, labels) in zip(numbers, read, strict=True):
+        expected = records[number]
+        assert record.encoded == expected["encoded"]
+        assert (record.filename, record.label) == (expected["filename"], expected["label"])
+        assert labels == expected["bbox_label"].tolist()
+    assert records.batch([], lambda size: memory[:size]) == []
+
+
+def test_records_of_a_batch_are_read_at_once_where_they_follow_each_other(
+    listed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads, read_into = list[int](), SourceReader.read_into
+
+    def counted(self: SourceReader, source: str, offset: int, target: memoryview) -> int:
+        reads.append(len(target))
+        return read_into(self, source, offset, target)
+
+    monkeypatch.setattr(SourceReader, "read_into", counted)
+    for name in FORMATS_READ:
+        records = open_records(listed, SPLIT, shard_format=name)
+        records.batch(range(5, 12), lambda size: memoryview(bytearray(size)))
+    assert len(reads) == 2 * len(FORMATS_READ)  # of two shards
+
+
+def test_a_batch_over_a_shard_that_was_changed_is_refused(copy: Path) -> None:
+    records = open_records(copy, SPLIT, shard_format="tfrecord")
+    path = shard(copy, "tfrecord")
+    content = path.read_bytes()
+    path.write_bytes(content[:-20])
+    with pytest.raises(OutputDamaged, match="cut short"):
+        records.batch(range(8, 16), lambda size: memoryview(bytearray(size)))
+    path.write_bytes(content[:-10] + bytes([content[-10] ^ 1]) + content[-9:])
+    with pytest.raises(OutputDamaged, match="not as it was written"):
+        records.batch(range(8, 16), lambda size: memoryview(bytearray(size)))
+    assert len(records.batch(range(8, 15), lambda size: memoryview(bytearray(size)))) == 7
 
 
 def test_with_a_cache_files_are_fetched_when_they_are_read(listed: Path, tmp_path: Path) -> None:

@@ -1,117 +1,169 @@
-"""Reads Examples that are as they are written here, some ten times faster than `parse_example`.
+"""Reads Examples that are as they are written here, some twenty times faster than `parse_example`.
 
 A training loop reads millions, each with the checksum of its record, so that what was written is
-what is there. The entries of an Example are compared with those read before: most are the same in
-many images. Whatever is unusual in any way is left to `parse_example`, which knows what to say.
+what is there. What precedes the image is two blocks of entries around that of its file name: the
+class, and size and boxes. Most blocks are the same in many images, so each is read once and known
+by its bytes then. Whatever is unusual in any way is left to `parse_example`, which knows what to
+say.
 """
 
 from __future__ import annotations
 
 import struct
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from pipeline.catalog.objects import Box
 from pipeline.formats.record import UNLABELLED, ParsedRecord
 from pipeline.formats.tfrecord.example import KINDS, parse_example
 from pipeline.formats.tfrecord.features import Kind
 
 _FIRST, _SECOND = 0x0A, 0x12  # tags of fields 1 and 2, length-delimited
 _MORE: Final = 0x80  # of a byte of a varint: another follows
+_VARINT_BITS: Final = 7  # of each byte
 _MOST: Final = 1 << 64
-_IMAGE: Final = b"image/encoded"
 _LABELS: Final = b"image/labels"
 _BOX: Final = b"image/object/bbox/"
+_SIDES: Final = tuple(_BOX + side for side in (b"xmin", b"ymin", b"xmax", b"ymax"))
 _KINDS: Final = {
     key.encode(): kind for key, kind in (KINDS | {_LABELS.decode(): Kind.FLOATS}).items()
 }
-_ALWAYS: Final = frozenset(key.encode() for key in KINDS)
-_WITH_LABELS: Final = _ALWAYS | {_LABELS}
-_IMAGE_KEY: Final = bytes([_FIRST, len(_IMAGE)]) + _IMAGE
-_HEAD: Final = (
-    2048  # bytes that are copied to be walked through; nearly all have less before the image
+_FILENAME_KEY: Final = bytes([_FIRST, 14]) + b"image/filename"
+_IMAGE_KEY: Final = bytes([_FIRST, 13]) + b"image/encoded"
+_CHANNELS: Final = 3
+_HEAD: Final = 2048  # bytes that are copied at first; nearly all have less before the image
+_CLASS: Final = frozenset(
+    {
+        b"image/channels",
+        b"image/class/label",
+        b"image/class/synset",
+        b"image/class/text",
+        b"image/colorspace",
+    }
 )
-_MOST_OF_ENTRY: Final = 64  # bytes of an entry that precede its elements, as it is written
-_TEXTS: Final = (b"image/filename", b"image/class/synset", b"image/class/text")
-_CONSTANT: Final = {
-    b"image/channels": [3],
-    b"image/colorspace": [b"RGB"],
-    b"image/format": [b"JPEG"],
-}
+_FACTS: Final = frozenset(
+    {b"image/format", b"image/height", b"image/width", _BOX + b"label", *_SIDES}
+)
+_FACTS_WITH_LABELS: Final = _FACTS | {_LABELS}
+
+
+class _Class(NamedTuple):
+    """What the entries before the file name say."""
+
+    label: int
+    class_id: str
+    text: str
+
+
+class _Facts(NamedTuple):
+    """What the entries between file name and image say; `own` is the label of each box."""
+
+    height: int
+    width: int
+    labels: tuple[float, ...]
+    own: list[int]
+    boxes: tuple[Box, ...]
 
 
 def parse(data: memoryview, *, file: str | None = None) -> ParsedRecord:
     """Return what `parse_example` does, with the same errors."""
     try:
-        values = _values(data)
-        if values is not None:
-            return _record(values)
+        return _record(data)
     except (IndexError, KeyError, ValueError, struct.error):
-        pass
-    return parse_example(data, file=file)
+        return parse_example(data, file=file)
 
 
-def _values(data: memoryview) -> dict[bytes, Any] | None:
-    """Return key -> list of elements; of the image, its view. None: not as it is written."""
+def _record(data: memoryview) -> ParsedRecord:
+    """Return what an Example says that is as it is written; `ValueError` or such: it is not."""
     head, end = data[:_HEAD].tobytes(), len(data)
-    size, at = _varint(head, 1)
-    if head[0] != _FIRST or at + size != end:
-        return None
-    values: dict[bytes, Any] = {}
-    entries = 0
-    while at < end:
-        if at + _MOST_OF_ENTRY > len(head) < end:
-            head = data[: at + len(head)].tobytes()
-        if head[at] != _FIRST:
-            return None
-        size, start = _varint(head, at + 1)
-        at = start + size
-        if at < end:
-            content = head[start:at] if at <= len(head) else data[start:at].tobytes()
-            key, elements = _entry(content)
-            values[key] = elements
-        else:
-            values[_IMAGE] = _image(data, head, start)
-        entries += 1
-    # Each of them once; objects that are described have more, and are rare.
-    once = len(values) == entries and (values.keys() == _ALWAYS or values.keys() == _WITH_LABELS)
-    return values if at == end and once else None
-
-
-def _record(values: dict[bytes, Any]) -> ParsedRecord:
-    (label,) = values[b"image/class/label"]
-    (width,), (height,) = values[b"image/width"], values[b"image/height"]
-    (filename,), (class_id,), (text,) = (values[key] for key in _TEXTS)
-    sides = [values[_BOX + side] for side in (b"xmin", b"ymin", b"xmax", b"ymax")]
-    own = values[_BOX + b"label"]
-    for key, constant in _CONSTANT.items():
-        if values[key] != constant:
-            raise ValueError
-    if own != [label] * len(sides[0]) or label < UNLABELLED or width < 1 or height < 1:
+    size, start = _varint(head, 1)
+    if head[0] != _FIRST or start + size != end:
         raise ValueError
+    # Where these keys stand in a text instead, what is around them is no block.
+    at_name = head.index(_FILENAME_KEY, start)
+    at_image = head.find(_IMAGE_KEY, at_name)
+    if at_image < 0:  # many boxes
+        head = data.tobytes()
+        at_image = head.index(_IMAGE_KEY, at_name)
+    name_entry = at_name - (2 if head[at_name - 2] == _FIRST else 3)
+    size, content = _varint(head, name_entry + 1)
+    if head[name_entry] != _FIRST or content != at_name:
+        raise ValueError
+    after_name, size = at_name + size, end - at_image
+    image_entry = at_image - 1 - (size.bit_length() + _VARINT_BITS - 1) // _VARINT_BITS
+    if head[image_entry] != _FIRST or _varint(head, image_entry + 1) != (size, at_image):
+        raise ValueError
+    of_class = _class(head[start:name_entry])
+    facts = _facts(head[after_name:image_entry])
+    if facts.own and facts.own != [of_class.label] * len(facts.boxes):
+        raise ValueError
+    filename = _only_element(head, at_name + len(_FILENAME_KEY), after_name)
+    image = _only_element(head, at_image + len(_IMAGE_KEY), end)
     return ParsedRecord(
-        filename=filename.decode(),
-        label=label,
-        class_id=class_id.decode(),
-        class_text=text.decode(),
-        boxes=tuple(zip(*sides, strict=True)),
-        width=width,
-        height=height,
-        encoded=values[_IMAGE],
-        labels=tuple(values.get(_LABELS, ())),
+        filename=head[filename:after_name].decode(),
+        label=of_class.label,
+        class_id=of_class.class_id,
+        class_text=of_class.text,
+        boxes=facts.boxes,
+        width=facts.width,
+        height=facts.height,
+        encoded=data[image:],
+        labels=facts.labels,
     )
 
 
-def _image(data: memoryview, head: bytes, at: int) -> memoryview:
-    """Return the content of the last entry of an Example, which ends where that does."""
-    if not head.startswith(_IMAGE_KEY, at):
-        raise ValueError
-    end, start = len(data), at + len(_IMAGE_KEY)
+def _only_element(head: bytes, start: int, end: int) -> int:
+    """Return where the one byte string of a Feature begins that a map entry ends with."""
     for tag in (_SECOND, Kind.BYTES, _FIRST):
-        size, at = _varint(head, start + 1)
-        if head[start] != tag or at + size != end:
+        size, content = _varint(head, start + 1)
+        if head[start] != tag or content + size != end:
             raise ValueError
-        start = at
-    return data[start:]
+        start = content
+    return start
+
+
+@lru_cache(maxsize=1 << 14)
+def _class(block: bytes) -> _Class:
+    values = _values(block)
+    (channels,), (colorspace,) = values[b"image/channels"], values[b"image/colorspace"]
+    (label,) = values[b"image/class/label"]
+    (class_id,), (text,) = values[b"image/class/synset"], values[b"image/class/text"]
+    if (channels, colorspace) != (_CHANNELS, b"RGB") or values.keys() != _CLASS:
+        raise ValueError
+    if label < UNLABELLED:
+        raise ValueError
+    return _Class(label, class_id.decode(), text.decode())
+
+
+@lru_cache(maxsize=1 << 12)
+def _facts(block: bytes) -> _Facts:
+    values = _values(block)
+    (height,), (width,) = values[b"image/height"], values[b"image/width"]
+    own, sides = values[_BOX + b"label"], [values[side] for side in _SIDES]
+    as_written = values.keys() == _FACTS or values.keys() == _FACTS_WITH_LABELS
+    if not as_written or values[b"image/format"] != [b"JPEG"] or width < 1 or height < 1:
+        raise ValueError
+    boxes = tuple(zip(*sides, strict=True))
+    if len(own) != len(boxes):
+        raise ValueError
+    return _Facts(height, width, tuple(values.get(_LABELS, ())), own, boxes)
+
+
+def _values(block: bytes) -> dict[bytes, Any]:
+    """Return key -> list of elements of some entries, each of which is there once."""
+    values: dict[bytes, Any] = {}
+    at = entries = 0
+    while at < len(block):
+        if block[at] != _FIRST:
+            raise ValueError
+        size, start = _varint(block, at + 1)
+        at = start + size
+        key, elements = _entry(block[start:at])
+        values[key] = elements
+        entries += 1
+    if at != len(block) or len(values) != entries:
+        raise ValueError
+    return values
 
 
 @lru_cache(maxsize=1 << 14)

@@ -141,7 +141,15 @@ class SourceReader:
         """
         if length > len(self._buffer):
             self._buffer = memoryview(bytearray(length + length // 4))
-        return self._patiently(source, partial(self._read, source, offset, length))
+        view = self._buffer[:length]
+        return view[: self.read_into(source, offset, view)]
+
+    def read_into(self, source: str, offset: int, target: memoryview) -> int:
+        """Fill memory of the caller with what stands at `offset`, and return how many bytes.
+
+        They are fewer only where the file ends. Errors are met as by `read`.
+        """
+        return self._patiently(source, partial(self._read, source, offset, target))
 
     def read_whole(self, source: str, length: int) -> tuple[memoryview, int]:
         """Return the bytes of a file that was `length` bytes long, and how long it is by now.
@@ -156,15 +164,14 @@ class SourceReader:
         while self._open:
             os.close(self._open.popitem()[1])
 
-    def _read(self, source: str, offset: int, length: int) -> memoryview:
-        view, fd = self._buffer[:length], self._fd(source)
-        done = _read_cached(view, fd, offset)
-        if done == length:
+    def _read(self, source: str, offset: int, target: memoryview) -> int:
+        fd = self._fd(source)
+        done = _read_cached(target, fd, offset)
+        if done == len(target):
             self._cached += 1
-            return view
+            return done
         self._cached = 0
-        rest = _read_into(view[done:], fd, offset + done)
-        return view[: done + len(rest)]
+        return done + len(_read_into(target[done:], fd, offset + done))
 
     def _fd(self, source: str) -> int:
         fd = self._open.get(source)
