@@ -25,6 +25,7 @@ from benchmarks.corpus import CLASSES, ROOT, Corpus
 from benchmarks.measure import Usage
 from benchmarks.report import Aim, Series, Spread
 from pipeline.report import gathered, images, page_files, sheets
+from pipeline.report.chosen import groups
 from pipeline.report.survey import survey
 
 _PROGRAM = (sys.executable, "-m", "tasks.cli")
@@ -137,13 +138,13 @@ def _round(corpus: Corpus, few: Corpus, out: Path, job: Series, page: Series, co
     usage = measure.run([*_PROGRAM, "report", str(out), "--workers", "2"], ROOT)
     page.add(usage.wall_s, usage.cpu_s, usage.wall_s)
     found = survey(out)
-    (output,) = found.splits.values()
+    ((split, output),) = found.splits.items()
     with _timed(costs.chosen) as chosen:
         chosen.count = images.read(output).images
     whole = gathered.gather(found)
     with _timed(costs.thumbnail) as drawn:
-        for group in range(gathered.groups(CLASSES)):
-            work = sheets.SheetWork(output, found.digest, group, whole=False)
+        for group in range(groups(CLASSES)):
+            work = sheets.SheetWork(output, found.sheets[split], group, whole=False)
             with contextlib.ExitStack() as staging:
                 drawn.count += len(sheets.draw(work, staging)[1])
     with _timed(costs.page) as pages:

@@ -90,7 +90,7 @@ def _split(out: Path, name: str, number: int) -> GatheredSplit:
     mark = ReportImagesMark(_DIGEST, name, IMAGES[name], CLASSES, False, ())
     folder = out / "tfrecord" / name / _DIGEST
     output = CountingOutput(out, folder, _manifest(name), ())
-    return GatheredSplit(output, number, mark, rows, classes, counts, drawn)
+    return GatheredSplit(output, _DIGEST, number, mark, rows, classes, counts, drawn)
 
 
 def _manifest(split: str) -> OutputManifest:

@@ -71,7 +71,8 @@ class WriteDuplicates(ReportTask):
             HashImages(
                 split=name,
                 group=each.number,
-                **{**self.shared, "digest": each.digest},
+                digest=each.digest,
+                **self.shared,
             )
             for name, output in self.survey.splits.items()
             for each in hash_groups.hash_groups(output.document)
@@ -82,9 +83,8 @@ class WriteDuplicates(ReportTask):
         return places.duplicates_mark(self.folder, str(self.digest))
 
     def complete(self) -> bool:
-        """Whether page and table are there, and of this distance."""
-        known = renewal.duplicates_distance(self.folder, str(self.digest))
-        return known == int(self.distance)
+        """Whether page and table are there."""
+        return self.marked(DuplicatesMark) is not None
 
     def make(self) -> Volume:
         """Compare the hashes and write page and table."""

@@ -125,15 +125,17 @@ class Reporting(Phase):
     def root(self, job: Job) -> luigi.Task:
         """Return the task that requires all others."""
         from tasks.report import Report  # noqa: PLC0415
+        from tasks.report_step import surveyed  # noqa: PLC0415
 
-        digest = self.digest(job)
+        digest = surveyed(job.folder).digest
         return Report(out=job.out, digest=digest, distance=self.distance, job=job)
 
     def is_complete(self, job: Job) -> bool:
         """Return whether the page is there, with its duplicates if they are asked for."""
         from pipeline.report import renewal  # noqa: PLC0415
+        from pipeline.report.survey import survey  # noqa: PLC0415
 
-        return renewal.is_complete(job.folder, self.digest(job), self.distance)
+        return renewal.is_complete(survey(job.folder), self.distance)
 
     def sweep(self, job: Job) -> None:
         """Remove what dead processes have left half written."""

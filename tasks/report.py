@@ -16,7 +16,7 @@ from pipeline.documents.report import (
     ReportSheetsMark,
 )
 from pipeline.finished import arrow_tables
-from pipeline.report import gathered, images, places, renewal, sheets, tables
+from pipeline.report import chosen, gathered, images, places, renewal, sheets, tables
 from pipeline.report.page_files import first_page, pages_of_classes
 from pipeline.report.renewal import NO_DUPLICATES
 from pipeline.storage import Location, StagedFile
@@ -115,9 +115,12 @@ class WriteReport(ReportTask):
     def requires(self) -> list[ReportTask]:
         """Return what chooses the images of each split, and what finds duplicates."""
         tasks = list[ReportTask]()
-        tasks += [ReadReportImages(split=name, **self.shared) for name in self.survey.splits]
-        if int(self.distance) != NO_DUPLICATES:
-            tasks.append(WriteDuplicates(distance=int(self.distance), **self.shared))
+        survey, distance = self.survey, int(self.distance)
+        for name, digest in survey.sheets.items():
+            tasks.append(ReadReportImages(split=name, digest=digest, **self.shared))
+        if distance != NO_DUPLICATES:
+            digest = survey.duplicates_digest(distance)
+            tasks.append(WriteDuplicates(distance=distance, digest=digest, **self.shared))
         return tasks
 
     def mark(self) -> Location:
@@ -126,7 +129,7 @@ class WriteReport(ReportTask):
 
     def complete(self) -> bool:
         """Whether the pages are there, and the first one is of this report."""
-        return renewal.is_complete(self.folder, str(self.digest), int(self.distance))
+        return renewal.is_complete(self.survey, int(self.distance))
 
     def run(self) -> Iterator[list[luigi.Task]]:  # type: ignore[override]
         """Have the sheets drawn that are not there, then write the pages."""
@@ -139,16 +142,20 @@ class WriteReport(ReportTask):
     def sheets(self) -> list[luigi.Task]:
         """Return the tasks that draw the sheets."""
         tasks = list[luigi.Task]()
-        for name in self.survey.splits:
-            place = places.images_mark(self.folder, str(self.digest), name)
-            groups = gathered.groups(manifest.read(place, ReportImagesMark).sheets)
-            tasks += [DrawSheets(split=name, group=each, **self.shared) for each in range(groups)]
+        for name, digest in self.survey.sheets.items():
+            place = places.images_mark(self.folder, digest, name)
+            groups = chosen.groups(manifest.read(place, ReportImagesMark).sheets)
+            tasks += [
+                DrawSheets(split=name, group=each, digest=digest, **self.shared)
+                for each in range(groups)
+            ]
         return tasks
 
     def make(self) -> Volume:
         """Write the pages, the first one last."""
         out, digest = self.folder, str(self.digest)
-        whole = gathered.gather(self.survey)
+        survey = self.survey
+        whole = gathered.gather(survey)
         pages, written = pages_of_classes(whole), 0
         for part in itertools.count():
             some = list(itertools.islice(pages, _PAGES_AT_ONCE))
@@ -157,12 +164,16 @@ class WriteReport(ReportTask):
             mark = places.pages_mark(out, digest, part)
             written += self._publish(some, mark, {"digest": digest})
         renewal.forget_others(out, digest)  # the first page is theirs no more
-        renewal.remove_duplicates(out, digest)
-        left_out = sum(each.left_out for each in self.survey.splits.values())
-        document = {"digest": digest, "findings": len(whole.damage), "left_out": left_out}
-        document["duplicates"] = renewal.duplicates_distance(out, digest)
-        files = first_page(whole)
-        written += self._publish(files, self.mark(), {**document, "parts": part})
+        renewal.remove_duplicates(survey)
+        document = {
+            "digest": digest,
+            "findings": len(whole.damage),
+            "left_out": sum(each.left_out for each in survey.splits.values()),
+            "parts": part,
+            "duplicates": renewal.duplicates_distance(survey),
+            "uses": renewal.needed(survey),
+        }
+        written += self._publish(first_page(whole), self.mark(), document)
         return Volume(0, written)
 
     def _publish(

@@ -11,26 +11,27 @@ from pipeline.manifest import Sealed
 from pipeline.report.survey import Survey, survey
 from pipeline.storage import Location, StagedFile
 from tasks.base import JobTask
+from tasks.run.processes import is_of_command, run_name
 
 Mark = TypeVar("Mark", bound=Sealed)
 
 
 class ReportTask(JobTask):
-    """A step of a page; `digest` is of everything that the page shows."""
+    """A step of a report; `digest` is of everything that decides what the step makes."""
 
-    digest: luigi.Parameter[str] = luigi.Parameter(description="digest of the page")
+    digest: luigi.Parameter[str] = luigi.Parameter(description="digest of what is made")
 
     step = "report"
 
     @property
     def survey(self) -> Survey:
         """What there is to show."""
-        return survey(self.folder)
+        return surveyed(self.folder)
 
     @property
     def shared(self) -> dict[str, Any]:
-        """The parameters that all tasks of a page have."""
-        return {"out": self.out, "digest": self.digest, "job": self.job}
+        """The parameters that all tasks of a report have."""
+        return {"out": self.out, "job": self.job}
 
     def mark(self) -> Location:
         """Return the path of its mark."""
@@ -44,3 +45,21 @@ class ReportTask(JobTask):
         """Publish files and then the mark that names them; return their bytes."""
         manifest.publish(staged, self.mark(), self.folder, {"digest": str(self.digest), **document})
         return sum(file.size for file in staged)
+
+
+def surveyed(out: Location) -> Survey:
+    """Return what there is to show of an output folder.
+
+    A process that works for a command looks once, and those that it forks for tasks inherit what
+    it saw: what is made is of the outputs that the digests of the tasks are of.
+    """
+    if not is_of_command():
+        return survey(out)
+    key = (run_name(), str(out))
+    if key not in _SURVEYED:
+        _SURVEYED.clear()
+        _SURVEYED[key] = survey(out)
+    return _SURVEYED[key]
+
+
+_SURVEYED: dict[tuple[str, str], Survey] = {}

@@ -39,7 +39,7 @@ class DuplicatesMark(Struct, frozen=True):
     """The mark of the page of duplicates.
 
     Attributes:
-        digest: of the page.
+        digest: of the outputs that are compared, the distance, and what makes the page.
         version: of the perceptual hash.
         distance: of the hashes of images that look alike, at most.
         exact: groups of images of the same bytes.

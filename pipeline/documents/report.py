@@ -14,7 +14,7 @@ class ReportImagesMark(Struct, frozen=True):
     """The mark of the images that were chosen for the contact sheets of a split.
 
     Attributes:
-        digest: of the page.
+        digest: of the sheets of the split.
         split: name of the split.
         images: how many were looked at.
         sheets: contact sheets that they are for.
@@ -92,6 +92,8 @@ class ReportMark(Struct, frozen=True):
         parts: how many marks of pages there are beside it.
         files: the first page, and what all pages need.
         duplicates: the distance of the page of duplicates that the first one leads to; -1: none.
+        uses: digests of the sheets and of the page of duplicates that it leads to; empty: an
+            earlier release made it, whose sheets lie beside its pages.
     """
 
     digest: Digest
@@ -100,3 +102,4 @@ class ReportMark(Struct, frozen=True):
     parts: Position
     files: tuple[FileEntry, ...]
     duplicates: Annotated[int, Meta(ge=-1, le=64)] = -1
+    uses: tuple[Digest, ...] = ()

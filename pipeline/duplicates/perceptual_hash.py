@@ -8,8 +8,6 @@ All sums are of whole numbers below 2**53, which a float64 holds exactly, so eve
 library for matrices comes to the same bits.
 """
 
-# ruff: noqa: PLC0415 - Pillow is imported where it is used
-
 from __future__ import annotations
 
 import math
@@ -18,11 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.images import header
-from pipeline.images.bounds import check_claim
-from pipeline.images.decode import decode, open_image, refusals
-from pipeline.images.orientation import UPRIGHT
-from pipeline.images.spec import EncodeSpec
+from pipeline.images import reduced
 from pipeline.storage import Buffer
 
 VERSION: Final = 1
@@ -31,6 +25,8 @@ SIDE: Final = 32
 """Width and height in pixels of what is transformed."""
 FREQUENCIES: Final = 8
 """How many of the lowest frequencies count, each way."""
+BITS: Final = FREQUENCIES**2
+"""Of a hash: two differ in so many at most."""
 FLAT: Final = 0
 """The hash of every image of one colour."""
 _COSINES: Final = np.array(
@@ -68,16 +64,5 @@ def hash_of_pixels(pixels: NDArray[np.uint8]) -> int:
 
 
 def _gray(data: Buffer) -> NDArray[np.uint8]:
-    """Return an image as `SIDE` x `SIDE` gray pixels; a JPEG is decoded no further than needed."""
-    from PIL import Image
-
-    said = header.read_header(data)
-    check_claim(said, len(data))
-    if said.format == "JPEG" and said.mode in {"RGB", "L"}:
-        with refusals(said.format, f"{said.width} x {said.height} pixels of {said.mode}"):
-            image = open_image(data, said.format)
-            image.draft("L", (SIDE, SIDE))
-            image = image.convert("L")
-    else:
-        image = decode(data, said, EncodeSpec(color=1), UPRIGHT).image.convert("L")
-    return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+    """Return an image as `SIDE` x `SIDE` gray pixels."""
+    return np.asarray(reduced.resized(data, "L", lambda _: (SIDE, SIDE)))

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.catalog import plan as plans
-from pipeline.errors import OutputDamaged
+from pipeline.errors import OutputDamaged, Vanished
 from pipeline.finished.outputs import CountingOutput, Damage, brief
 from pipeline.shards import facts
 
@@ -27,11 +27,11 @@ def read_shards(
             if plan is not None:
                 try:
                     planned = _aligned(plans.read_shard(plan, shard), of_facts, str(plan))
-                except OutputDamaged as error:
+                except (OutputDamaged, Vanished) as error:
                     damage.append(brief(error, output.out))
                     plan = None
             yield shard, of_facts, planned
-    except OutputDamaged as error:
+    except (OutputDamaged, Vanished) as error:
         damage.append(brief(error, output.out))
 
 

@@ -83,6 +83,11 @@ def choose(images: Candidates, classes: NDArray[np.int32]) -> Choice:
     )
 
 
+def groups(sheets: int) -> int:
+    """Return how many tasks draw so many sheets."""
+    return -(-sheets // GROUP)
+
+
 def _counted(sorted_values: NDArray[np.int32]) -> NDArray[np.int32]:
     """Return of each value how many equal ones come before it."""
     numbers = np.arange(len(sorted_values))

@@ -9,7 +9,7 @@ from pipeline.report.gathered import Gathered, GatheredClass, GatheredSplit
 from pipeline.report.image_views import image_view
 from pipeline.report.view import ClassPage, ClassSplit, Neighbour
 
-_UP = "../"
+_UP = "../../"  # from the page of a class to the folder of the report
 
 
 def class_pages(gathered: Gathered) -> Iterator[tuple[str, ClassPage]]:

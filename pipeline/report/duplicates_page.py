@@ -70,7 +70,7 @@ def page_files(
         mark: the counts.
     """
     with contextlib.ExitStack() as stack:
-        sheets = _Sheets(survey, stack)
+        sheets = _Sheets(survey, mark.digest, stack)
         parts = list[DuplicatesPart]()
         yield from _shown_parts(sheets, found.table, parts)
     yield places.duplicates_table(survey.out), _parquet(found.table)
@@ -87,7 +87,9 @@ def page_files(
         unhashed=tuple(Unhashed(row["split"], row["key"], row["why"]) for row in listed),
         unhashed_total=apart.num_rows,
     )
-    content = rendering.render("duplicates.html", page, f"{survey.digest}/")
+    for name in (places.STYLE, places.SCRIPT):  # its own: the other pages may change without it
+        yield places.files(survey.out, mark.digest) / name, rendering.asset(name)
+    content = rendering.render("duplicates.html", page, f"{mark.digest}/")
     yield places.duplicates(survey.out), content
 
 
@@ -152,8 +154,9 @@ def _shown(table: pa.Table) -> list[dict[str, Any]]:
 class _Sheets:
     """Thumbnails of duplicates, `CELLS` on a sheet, in the order in which they are added."""
 
-    def __init__(self, survey: Survey, stack: contextlib.ExitStack) -> None:
+    def __init__(self, survey: Survey, digest: str, stack: contextlib.ExitStack) -> None:
         self._survey = survey
+        self._digest = digest
         self._stack = stack
         self._readers: dict[str, StoredImages] = {}
         self._images: dict[int, Any] = {}  # thumbnails, of sheets that are not drawn yet
@@ -211,9 +214,7 @@ class _Sheets:
             images = {
                 each - first: self._images.pop(each) for each in cells if each in self._images
             }
-            out, digest = self._survey.out, self._survey.digest
-            path = places.duplicates_sheet(out, digest, self._drawn)
-            yield path, thumbnails.sheet(images, CELLS)
+            yield self._path(self._drawn), thumbnails.sheet(images, CELLS)
             self._drawn += 1
 
     def _thumbnail(self, row: Mapping[str, Any]) -> Image.Image:
@@ -223,9 +224,11 @@ class _Sheets:
             self._readers[split] = self._stack.enter_context(contextlib.closing(reader))
         return thumbnails.thumbnail(self._readers[split].read(row))
 
+    def _path(self, sheet: int) -> Location:
+        return places.duplicates_sheet(self._survey.out, self._digest, sheet)
+
     def _address(self, sheet: int) -> str:
-        out, digest = self._survey.out, self._survey.digest
-        return storage.relative(places.duplicates_sheet(out, digest, sheet), places.folder(out))
+        return storage.relative(self._path(sheet), places.folder(self._survey.out))
 
 
 def _likeness(row: Mapping[str, Any]) -> str:

@@ -13,8 +13,7 @@ from pipeline.documents.report import DrawnImage, ReportImagesMark, ReportSheets
 from pipeline.finished import arrow_tables
 from pipeline.finished.outputs import CountingOutput, Damage
 from pipeline.quantities import counted
-from pipeline.report import places, tables
-from pipeline.report.chosen import GROUP
+from pipeline.report import chosen, places, renewal, tables
 from pipeline.report.survey import Survey
 
 NO_PAGE: Final = -1
@@ -27,6 +26,7 @@ class GatheredSplit:
 
     Attributes:
         output: that its images are shown from.
+        digest: of its sheets.
         number: 0-based, of its colour: the largest split comes first.
         mark: of its tables.
         rows: sheet -> its images, as of `tables.CHOSEN`.
@@ -36,6 +36,7 @@ class GatheredSplit:
     """
 
     output: CountingOutput
+    digest: str
     number: int
     mark: ReportImagesMark
     rows: Mapping[int, list[dict[str, Any]]]
@@ -76,11 +77,12 @@ class GatheredSplit:
 
     @property
     def damage(self) -> Iterator[Damage]:
-        """What was found damaged when its images were read, but for images of a shard that is."""
+        """What was found damaged when its images were read, but for what is known of its files."""
+        said = {each.place for each in self.output.damage}
         for text in self.mark.damaged:
             place, _, what = text.partition(": ")
-            yield Damage(place, what)
-        said = {each.place for each in self.output.damage}
+            if place not in said:
+                yield Damage(place, what)
         for sheet, rows in sorted(self.rows.items()):
             for row in rows:
                 drawn = self.drawn.get((sheet, row["cell"]))
@@ -204,15 +206,12 @@ def gather(survey: Survey) -> Gathered:
         Vanished: it is not there.
     """
     marks = {
-        name: manifest.read(places.images_mark(survey.out, survey.digest, name), ReportImagesMark)
-        for name in survey.splits
+        name: manifest.read(places.images_mark(survey.out, digest, name), ReportImagesMark)
+        for name, digest in survey.sheets.items()
     }
     ordered = sorted(marks, key=lambda name: (-marks[name].images, name))
     splits = (_split(survey, name, number, marks[name]) for number, name in enumerate(ordered))
-    duplicates = manifest.read_complete(
-        places.duplicates_mark(survey.out, survey.digest), survey.out, DuplicatesMark
-    )
-    return Gathered(survey, tuple(splits), duplicates)
+    return Gathered(survey, tuple(splits), renewal.known_duplicates(survey))
 
 
 def _uncompared(images: int) -> Damage:
@@ -221,13 +220,13 @@ def _uncompared(images: int) -> Damage:
 
 
 def _split(survey: Survey, name: str, number: int, mark: ReportImagesMark) -> GatheredSplit:
-    out, digest = survey.out, survey.digest
-    chosen, classes, figures = (
+    out, digest = survey.out, survey.sheets[name]
+    rows_of_sheets, classes, figures = (
         arrow_tables.read(places.table(out, digest, name, table), schema)
         for table, schema in tables.ALL.items()
     )
     rows: dict[int, list[dict[str, Any]]] = {}
-    for row in chosen.to_pylist():
+    for row in rows_of_sheets.to_pylist():
         rows.setdefault(row["sheet"], []).append(row)
     counted: dict[str, dict[Any, int]] = {}
     for row in figures.to_pylist():
@@ -237,15 +236,11 @@ def _split(survey: Survey, name: str, number: int, mark: ReportImagesMark) -> Ga
         row["class_index"]: {**row, "sheet": sheet} for sheet, row in enumerate(classes.to_pylist())
     }
     drawn = {(each.sheet, each.cell): each for each in _drawn(survey, name, mark)}
-    return GatheredSplit(survey.splits[name], number, mark, rows, by_index, counted, drawn)
+    output = survey.splits[name]
+    return GatheredSplit(output, digest, number, mark, rows, by_index, counted, drawn)
 
 
 def _drawn(survey: Survey, split: str, mark: ReportImagesMark) -> Iterator[DrawnImage]:
-    for group in range(groups(mark.sheets)):
-        path = places.sheets_mark(survey.out, survey.digest, split, group)
+    for group in range(chosen.groups(mark.sheets)):
+        path = places.sheets_mark(survey.out, survey.sheets[split], split, group)
         yield from manifest.read(path, ReportSheetsMark).images
-
-
-def groups(sheets: int) -> int:
-    """Return how many tasks draw so many sheets."""
-    return -(-sheets // GROUP)

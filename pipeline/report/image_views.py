@@ -33,11 +33,11 @@ def image_view(
         gathered: all that was made.
         split: that the image is of.
         row: of `tables.CHOSEN`.
-        up: the way from the page to the folder of the page's files, with a slash at its end.
+        up: the way from the page to the folder of the report, with a slash at its end; "": none.
     """
     sheet, cell = row["sheet"], row["cell"]
     drawn = split.drawn.get((sheet, cell))
-    folder = f"{up}{split.name}/"
+    folder = f"{up}{split.digest}/{split.name}/"
     width, height = thumbnails.sheet_size(split.cells(sheet))
     has_images = split.output.shard_format.holds_images
     if drawn is None:

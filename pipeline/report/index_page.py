@@ -99,7 +99,7 @@ def _card(gathered: Gathered, each: GatheredClass) -> ClassCard:
     sheet, width, height = "", *thumbnails.sheet_size(1)
     for split, row in counts:
         if row is not None and split.has_sheet(row["sheet"]):
-            sheet = f"{gathered.survey.digest}/{split.name}/{places.sheet_name(row['sheet'])}"
+            sheet = f"{split.digest}/{split.name}/{places.sheet_name(row['sheet'])}"
             width, height = thumbnails.sheet_size(split.cells(row["sheet"]))
             break
     return ClassCard(
@@ -129,9 +129,7 @@ def _repairs(gathered: Gathered) -> Iterator[RepairedPart]:
         total = document.counts.repaired if document else 0
         if not total:
             continue
-        images = [
-            image_view(gathered, split, row, f"{gathered.survey.digest}/") for row in split.repaired
-        ]
+        images = [image_view(gathered, split, row, "") for row in split.repaired]
         notes = sorted(split.figures.get("note", {}).items(), key=lambda note: (-note[1], note[0]))
         reasons = ", ".join(f"{note} {count:,}" for note, count in notes)
         codecs = sorted({each.codec for each in document.repairs} - {""}) if document else []

@@ -5,12 +5,16 @@
     OUT/report/index.html                               the page, which leads to all others
     OUT/report/run.html                                 commands and costs, which no mark names
     OUT/report/duplicates.html  duplicates.parquet      images that are there more than once
-    OUT/report/<digest>/style.css  report.js  keys.js   what the pages need
-    OUT/report/<digest>/classes/00012.html              the page of a class
-    OUT/report/<digest>/<split>/00012.jpg               a contact sheet; 00012.masks.png lies on it
-    OUT/report/<digest>/<split>/00012-03.jpg            an image as it is stored
-    OUT/report/<digest>/duplicates/duplicates-00012.jpg thumbnails of duplicates
-    OUT/.shardmill/report/<digest>/                     marks, and tables
+    OUT/report/<pages>/style.css  report.js  keys.js    what the pages need
+    OUT/report/<pages>/classes/00012.html               the page of a class
+    OUT/report/<sheets>/<split>/00012.jpg               a contact sheet; 00012.masks.png lies on it
+    OUT/report/<sheets>/<split>/00012-03.jpg            an image as it is stored
+    OUT/report/<duplicates>/style.css  report.js        what the page of duplicates needs
+    OUT/report/<duplicates>/duplicates/duplicates-00012.jpg   its thumbnails
+    OUT/.shardmill/report/<digest>/                     marks of any of these, and tables
+
+Each folder is named by the digest of what decides the bytes in it: of pages by everything that
+they show, of sheets by the output of their split, of duplicates by the outputs that are compared.
 """
 
 from __future__ import annotations

@@ -15,11 +15,12 @@ from pipeline.documents.report import (
     ReportSheetsMark,
 )
 from pipeline.duplicates import hash_groups
-from pipeline.duplicates.perceptual_hash import VERSION
+from pipeline.duplicates.perceptual_hash import BITS
 from pipeline.errors import OutputDamaged, Vanished
 from pipeline.finished.outputs import CountingOutput
 from pipeline.manifest import Sealed
-from pipeline.report import places
+from pipeline.report import chosen, places
+from pipeline.report.survey import Survey
 from pipeline.state import unused_pages
 from pipeline.state.ownership import is_owned
 from pipeline.storage import Location
@@ -28,8 +29,9 @@ NO_DUPLICATES: Final = -1
 """Stands for the distance of duplicates where nobody has looked for any."""
 
 
-def finished(out: Location, digest: str) -> ReportMark | None:
+def finished(survey: Survey) -> ReportMark | None:
     """Return the mark of a report whose pages are there; None: they are not."""
+    out, digest = survey.out, survey.digest
     mark = manifest.read_complete(places.mark(out, digest), out, ReportMark)
     for part in range(mark.parts if mark else 0):
         place = places.pages_mark(out, digest, part)
@@ -38,29 +40,56 @@ def finished(out: Location, digest: str) -> ReportMark | None:
     return mark
 
 
-def is_complete(out: Location, digest: str, distance: int = NO_DUPLICATES) -> bool:
+def is_complete(survey: Survey, distance: int = NO_DUPLICATES) -> bool:
     """Whether the pages of a report are there, and so are the sheets that they show.
 
     Args:
-        out: the output folder.
-        digest: of the report.
+        survey: of what it shows.
         distance: of the duplicates that it is to lead to; `NO_DUPLICATES`: it may lead to any.
     """
-    mark = finished(out, digest)
-    if mark is None or mark.duplicates != duplicates_distance(out, digest):
+    mark = finished(survey)
+    if mark is None or mark.duplicates != duplicates_distance(survey):
         return False
     if distance not in {NO_DUPLICATES, mark.duplicates}:
         return False
-    # Those of duplicates are asked for apart, see above.
-    of_pages = (ReportImagesMark, ReportMark, ReportPagesMark, ReportSheetsMark)
-    marks = (each for each in _marks(out, digest) if issubclass(each[1], of_pages))
-    return all(manifest.read_complete(place, out, kind) is not None for place, kind in marks)
+    return all(_are_drawn(survey.out, split, digest) for split, digest in survey.sheets.items())
 
 
-def duplicates_distance(out: Location, digest: str) -> int:
+def _are_drawn(out: Location, split: str, digest: str) -> bool:
+    """Whether the sheets of a split are there."""
+    mark = manifest.read_complete(places.images_mark(out, digest, split), out, ReportImagesMark)
+    groups = range(chosen.groups(mark.sheets) if mark else 0)
+    marks = (places.sheets_mark(out, digest, split, group) for group in groups)
+    return mark is not None and all(
+        manifest.read_complete(place, out, ReportSheetsMark) is not None for place in marks
+    )
+
+
+def known_duplicates(survey: Survey) -> DuplicatesMark | None:
+    """Return the mark of the page of duplicates of these outputs; None: it is not there.
+
+    It may be of any distance: there is one page at most.
+    """
+    out, there = survey.out, set(unused_pages.digests(survey.out))
+    for distance in range(BITS + 1) if there else ():
+        digest = survey.duplicates_digest(distance)
+        if digest in there:
+            place = places.duplicates_mark(out, digest)
+            if (mark := manifest.read_complete(place, out, DuplicatesMark)) is not None:
+                return mark
+    return None
+
+
+def duplicates_distance(survey: Survey) -> int:
     """Return the distance of the page of duplicates of a report; `NO_DUPLICATES`: it has none."""
-    mark = manifest.read_complete(places.duplicates_mark(out, digest), out, DuplicatesMark)
-    return mark.distance if mark is not None and mark.version == VERSION else NO_DUPLICATES
+    mark = known_duplicates(survey)
+    return NO_DUPLICATES if mark is None else mark.distance
+
+
+def needed(survey: Survey) -> tuple[str, ...]:
+    """Return the digests of the sheets and of the page of duplicates that a report leads to."""
+    mark = known_duplicates(survey)
+    return (*sorted(set(survey.sheets.values())), *([mark.digest] if mark else []))
 
 
 def forget_duplicates(out: Location) -> None:
@@ -69,24 +98,26 @@ def forget_duplicates(out: Location) -> None:
         storage.remove(out, places.duplicates_mark(out, digest))
 
 
-def remove_duplicates(out: Location, digest: str) -> None:
+def remove_duplicates(survey: Survey) -> None:
     """Have page and table of duplicates that are not those of a report not count, and remove them.
 
     In a store they stay until `shardmill clean`: no page leads to them.
     """
-    if duplicates_distance(out, digest) == NO_DUPLICATES:
+    out = survey.out
+    if known_duplicates(survey) is None:
         forget_duplicates(out)
         if storage.takes_folders(out):
             for path in (places.duplicates(out), places.duplicates_table(out)):
                 storage.remove(out, path)
 
 
-def forget_damaged(out: Location, digest: str) -> None:
+def forget_damaged(survey: Survey) -> None:
     """Have made anew what was found damaged when it was made: it may have been mended since."""
-    for place, kind in _marks(out, digest):
-        mark = manifest.read_undamaged(place, kind)
-        if mark is None or _is_of_damage(mark):
-            storage.remove(out, place)
+    for digest in (survey.digest, *needed(survey)):
+        for place, kind in _marks(survey.out, digest):
+            mark = manifest.read_undamaged(place, kind)
+            if mark is None or _is_of_damage(mark):
+                storage.remove(survey.out, place)
 
 
 def forget_damaged_hashes(out: Location, outputs: Iterable[CountingOutput]) -> None:
@@ -110,22 +141,24 @@ def forget_others(out: Location, digest: str) -> None:
             storage.remove(out, places.mark(out, other))
 
 
-def sweep(out: Location, digest: str) -> None:
-    """Remove what earlier reports have left, once the first page is that of a digest.
+def sweep(survey: Survey) -> None:
+    """Remove what earlier reports have left, once the first page is that of a survey.
 
     In a store nothing is deleted but by `shardmill clean`, as of all commands.
     """
+    out = survey.out
     if not storage.takes_folders(out):
         return
+    kept = {survey.digest, *needed(survey)}
     for other in unused_pages.digests(out):
-        if other == digest:
+        if other in kept:
             continue
         for folder in (places.marks(out, other), places.files(out, other)):
             storage.carry_out(storage.plan_folder(out, folder, lambda path: is_owned(out, path)))
 
 
 def _marks(out: Location, digest: str) -> Iterator[tuple[Location, type[Sealed]]]:
-    """Yield the marks of a report, each with its kind."""
+    """Yield the marks in the folder of a digest, each with its kind."""
     for place in storage.documents(places.marks(out, digest)):
         kind = kinds.kind_of(out, place)
         if kind is not None:

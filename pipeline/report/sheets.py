@@ -32,7 +32,7 @@ class SheetWork:
 
     Attributes:
         output: whose images they show.
-        digest: of the page.
+        digest: of the sheets of the output.
         group: 0-based number.
         whole: whether each image is copied as it is stored, too.
     """

@@ -8,6 +8,7 @@ from importlib import metadata
 
 from pipeline import digests, manifest, paths, storage
 from pipeline.documents.products import ProductMark
+from pipeline.documents.shards import LeftOutImage
 from pipeline.errors import UsageError
 from pipeline.finished.outputs import CountingOutput, Damage, outputs_of, soundest
 from pipeline.images import codec
@@ -49,15 +50,46 @@ class Survey:
     @cached_property
     def digest(self) -> str:
         """The digest of everything that decides the bytes of the page."""
-        outputs = [[each.place, _content(each), each.plan is not None] for each in self.outputs]
         return digests.digest(
             {
                 "makers": makers.of_this_page(),
-                "writers": [codec.identity(), f"jinja2 {metadata.version('jinja2')}"],
-                "outputs": outputs,
+                "writers": _writers(),
+                "outputs": [
+                    [*_shown(each), [image.key for image in _left_out(each)]]
+                    for each in self.outputs
+                ],
                 "classes": [sorted(each.items()) for each in self.label_tables],
                 "products": [[name, mark.digest] for name, mark in self.products],
-                "damage": [[each.place, each.what] for each in self.all_damage],
+                "damage": [[each.place, each.what] for each in self.damage],
+            }
+        )
+
+    @cached_property
+    def sheets(self) -> dict[str, str]:
+        """Split -> the digest of its sheets: of one output alone, whatever stands beside it."""
+        return {
+            name: digests.digest(
+                {
+                    "makers": makers.of_sheets(),
+                    "decoder": codec.identity(),
+                    "output": _shown(output),
+                }
+            )
+            for name, output in self.splits.items()
+        }
+
+    def duplicates_digest(self, distance: int) -> str:
+        """Return the digest of the page of duplicates: of the outputs that images are shown from.
+
+        Args:
+            distance: of the hashes of images that look alike, at most, in bits.
+        """
+        return digests.digest(
+            {
+                "makers": makers.of_this_page(),
+                "writers": _writers(),
+                "outputs": {name: _shown(output) for name, output in self.splits.items()},
+                "distance": distance,
             }
         )
 
@@ -94,10 +126,18 @@ def survey(out: Location) -> Survey:
     return Survey(out, outputs, tuple(products), tuple(damage), tables)
 
 
-def _content(output: CountingOutput) -> list[str]:
-    """Return the hashes of the files of an output that its other files follow from."""
+def _writers() -> list[str]:
+    return [codec.identity(), f"jinja2 {metadata.version('jinja2')}"]
+
+
+def _shown(output: CountingOutput) -> list[object]:
+    """Return what decides what is shown of the images of an output: its shards follow from it."""
     document = output.document
-    if document is None:
-        return []
-    facts = [each.xxh3_128 for each in document.files if each.file == output.facts.name]
-    return [*facts, *(image.key for image in document.left_out)]
+    files = document.files if document else ()
+    facts = [each.xxh3_128 for each in files if each.file == output.facts.name]
+    damage = [[each.place, each.what] for each in output.damage]
+    return [output.place, facts, output.plan is not None, damage]
+
+
+def _left_out(output: CountingOutput) -> tuple[LeftOutImage, ...]:
+    return output.document.left_out if output.document else ()

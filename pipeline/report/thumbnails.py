@@ -6,21 +6,17 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pipeline.images import header
-from pipeline.images.bounds import check_claim
-from pipeline.images.decode import decode, open_image, refusals
+from pipeline.images import reduced
 from pipeline.images.masks import Mask, resized
-from pipeline.images.orientation import UPRIGHT
-from pipeline.images.spec import EncodeSpec
 from pipeline.report.chosen import COLUMNS
 from pipeline.storage import Buffer
 
 if TYPE_CHECKING:
-    from PIL import Image, ImageFile
+    from PIL import Image
 
 SIDE: Final = 192
 """Pixels of a thumbnail's longer side, at most."""
@@ -34,30 +30,13 @@ _OPACITY: Final = 130  # of masks, of 255
 def thumbnail(data: Buffer) -> Image.Image:
     """Return an image no larger than `SIDE`, in RGB, as its pixels are stored.
 
-    A JPEG is decoded at an eighth, a quarter or half of its size where that is enough.
-
     Args:
         data: a JPEG or PNG as a shard holds it.
 
     Raises:
         BadImage: it cannot be decoded.
     """
-    from PIL import Image
-
-    said = header.read_header(data)
-    check_claim(said, len(data))
-    size = fitted((said.width, said.height))
-    if said.format == "JPEG" and said.mode in {"RGB", "L"}:
-        with refusals(said.format, f"{said.width} x {said.height} pixels of {said.mode}"):
-            file = cast("ImageFile.ImageFile", open_image(data, said.format))
-            file.decodermaxblock = len(data)  # it is all there: it is decoded in one go
-            image: Image.Image = file
-            image.draft(said.mode, size)
-            image.load()
-            image = image if image.mode == "RGB" else image.convert("RGB")
-    else:
-        image = decode(data, said, EncodeSpec(color=1), UPRIGHT).image.convert("RGB")
-    return image if image.size == size else image.resize(size, Image.Resampling.BILINEAR)
+    return reduced.resized(data, "RGB", fitted)
 
 
 def fitted(size: tuple[int, int]) -> tuple[int, int]:

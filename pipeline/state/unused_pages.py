@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline import paths, storage
+from pipeline import manifest, paths, storage
+from pipeline.documents.report import ReportMark
 from pipeline.report import places
 from pipeline.state import ownership
 from pipeline.storage import Location, Plan
@@ -18,15 +19,24 @@ def digests(out: Location) -> list[str]:
 
 
 def plans(out: Location) -> dict[Location, Plan]:
-    """Return folder -> what goes of pages that are not finished, beside one that is."""
+    """Return folder -> what goes of pages and sheets that no finished report leads to.
+
+    Where none is finished, or its mark cannot be read, nothing goes.
+    """
     every = digests(out)
-    finished = {each for each in every if storage.stat(places.mark(out, each)) is not None}
+    finished = [each for each in every if storage.stat(places.mark(out, each)) is not None]
+    needed = set(finished)
+    for each in finished:
+        mark = manifest.read_undamaged(places.mark(out, each), ReportMark)
+        if mark is None:
+            return {}
+        needed.update(mark.uses)
     if not finished:
         return {}
     folders = [
         spell(out, each)
         for each in every
-        if each not in finished
+        if each not in needed
         for spell in (places.marks, places.files)
     ]
     found = {
@@ -34,7 +44,7 @@ def plans(out: Location) -> dict[Location, Plan]:
         for folder in folders
         if storage.reachable(out, folder)
     }
-    if not any(storage.stat(places.duplicates_mark(out, each)) for each in every):
+    if not any(storage.stat(places.duplicates_mark(out, each)) for each in needed):
         files = (places.duplicates(out), places.duplicates_table(out))
         found[places.folder(out)] = storage.plan_files(out, files)
     return {folder: plan for folder, plan in found.items() if plan.files}

@@ -64,7 +64,7 @@ class ReportObserver:
     def _of_sheets(
         self, now: float, split: str, images: list[int], counts: list[Count]
     ) -> Iterator[Bar]:
-        out, digest = self._survey.out, self._survey.digest
+        out, digest = self._survey.out, self._survey.sheets[split]
         marks = set(storage.documents(places.marks(out, digest)))
         done = [
             group
@@ -98,7 +98,7 @@ class ReportObserver:
     def _images_of_sheets(self, split: str) -> list[int]:
         """Return how many images each group of sheets has; none before they are chosen."""
         if split not in self._on_sheets:
-            out, digest = self._survey.out, self._survey.digest
+            out, digest = self._survey.out, self._survey.sheets[split]
             mark = places.images_mark(out, digest, split)
             if manifest.read_complete(mark, out, ReportImagesMark) is None:
                 return []

@@ -124,12 +124,15 @@ def _make(phase: Phase, job: Job, digest: str, how: How, commands: list[str]) ->
     # Pillow and Jinja: not for --help
     from pipeline.report import renewal, run_page, survey  # noqa: PLC0415
 
-    renewal.forget_damaged(job.folder, digest)
-    hashes = phase != Reporting()
+    found, hashes = survey.survey(job.folder), phase != Reporting()
+    renewal.forget_damaged(found)
     if hashes:
-        renewal.forget_damaged_hashes(job.folder, survey.survey(job.folder).splits.values())
+        renewal.forget_damaged_hashes(job.folder, found.splits.values())
     if phase.is_complete(job):
-        say("already complete")
+        say(
+            "already complete: the outputs were looked at by names, sizes and marks;"
+            " shardmill verify OUT reads them"
+        )
     else:
         how.begin()
         supervisor = how.supervisor(job, phase)
@@ -137,11 +140,11 @@ def _make(phase: Phase, job: Job, digest: str, how: How, commands: list[str]) ->
         from tasks.cli.report_display import ReportObserver  # noqa: PLC0415
         from tasks.cli.watched import watched  # noqa: PLC0415
 
-        observer = ReportObserver(survey.survey(job.folder), supervisor.name, hashes=hashes)
+        observer = ReportObserver(found, supervisor.name, hashes=hashes)
         outcome = watched(supervisor, observer, tell)
         if not outcome.complete:
             return outcomes.failure(supervisor, outcome)
-    renewal.sweep(job.folder, digest)
+    renewal.sweep(survey.survey(job.folder))
     run_page.write(job.folder, digest, commands)
     return None
 

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import ast
 import shutil
 from pathlib import Path
 
 import pytest
+from drawnlists import lay
 
 from pipeline.duplicates import perceptual_hash
 from pipeline.finished import stored
+from pipeline.images import reduced
 from pipeline.report import makers, survey
 
 PACKAGE = Path(survey.__file__).parent
-OTHERS = [Path(perceptual_hash.__file__).parent, Path(stored.__file__).parent]
+READING = [Path(stored.__file__).parent, Path(reduced.__file__)]
+OTHERS = [Path(perceptual_hash.__file__).parent, *READING]
 
 
 def test_the_hash_is_of_what_is_shipped(tmp_path: Path) -> None:
-    copies = [tmp_path / package.name for package in (PACKAGE, *OTHERS)]
-    for package, copy in zip((PACKAGE, *OTHERS), copies, strict=True):
+    copies = [tmp_path / package.name for package in (PACKAGE, *OTHERS[:-1])]
+    for package, copy in zip((PACKAGE, *OTHERS[:-1]), copies, strict=True):
         shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    copies.append(lay(tmp_path / "images/reduced.py", OTHERS[-1].read_bytes()))
     assert makers.of_this_page() == makers.hash_of(*copies)
 
 
@@ -40,3 +45,32 @@ def test_a_page_of_other_makers_has_another_digest(
     now = found.digest
     monkeypatch.setattr(makers, "of_this_page", lambda: "other")
     assert survey.Survey(tmp_path, (), (), ()).digest != now
+
+
+def test_the_makers_of_sheets_are_all_that_draw_them_and_no_others() -> None:
+    pending, used = ["images.py", "sheets.py"], set[str]()
+    while pending:
+        name = pending.pop()
+        used.add(name)
+        for node in ast.walk(ast.parse((PACKAGE / name).read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(
+                "pipeline.report"
+            ):
+                within = (node.module or "").removeprefix("pipeline.report").strip(".")
+                modules = [within] if within else [each.name for each in node.names]
+                pending += [f"{each}.py" for each in modules if f"{each}.py" not in used]
+    assert used == {*makers.SHEETS}
+
+
+def test_what_draws_sheets_changes_their_hash_and_a_template_does_not(tmp_path: Path) -> None:
+    copy = tmp_path / PACKAGE.name
+    shutil.copytree(PACKAGE, copy)
+
+    def of_copy() -> str:
+        return makers.hash_of(*(copy / name for name in makers.SHEETS), *READING)
+
+    assert of_copy() == makers.of_sheets()
+    (copy / "templates/class.html").write_text("other")
+    assert of_copy() == makers.of_sheets()
+    (copy / "thumbnails.py").write_text("other")
+    assert of_copy() != makers.of_sheets()

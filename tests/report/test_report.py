@@ -169,13 +169,14 @@ def test_status_verify_and_clean_know_the_report(finished: Path, out: Path) -> N
 def test_another_output_takes_the_place_of_an_earlier_report(tmp_path: Path) -> None:
     out = listed(tmp_path, {f"{name}/{n}.jpg": encoded(n) for n, name in enumerate("aab")})
     finishedoutputs.reported(out)
-    (earlier,) = [path.name for path in (out / "report").iterdir() if path.is_dir()]
+    earlier = {path.name for path in (out / "report").iterdir() if path.is_dir()}
     listed(tmp_path, {"b/9.jpg": encoded(9)})
     finishedoutputs.reported(out)
-    (later,) = [path.name for path in (out / "report").iterdir() if path.is_dir()]
-    assert later != earlier
+    later = {path.name for path in (out / "report").iterdir() if path.is_dir()}
+    assert len(later) == len(earlier) == 2
+    assert not later & earlier
     assert "4 images" in Page(out / "report/index.html").text
-    assert not list((out / ".shardmill/report").glob(f"{earlier}/*"))
+    assert {path.name for path in (out / ".shardmill/report").iterdir()} == later
 
 
 def test_texts_of_others_are_shown_and_never_markup(tmp_path: Path) -> None:
