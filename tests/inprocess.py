@@ -12,6 +12,7 @@ import luigi
 import pytest
 from click.testing import CliRunner
 
+from pipeline import storage
 from pipeline.errors import ShardmillError
 from pipeline.images.prepare import preparation
 from pipeline.job.resolve import resolve
@@ -115,6 +116,7 @@ def forget() -> None:
     resolve.cache_clear()
     collection_of.cache_clear()
     preparation.cache_clear()
+    storage.renew()
 
 
 def shardmill(monkeypatch: pytest.MonkeyPatch, *words: object, answer: str = "") -> Ran:

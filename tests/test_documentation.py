@@ -37,6 +37,7 @@ _DONE = (
 _OF_OTHERS = {"--no-binary", "--no-deps", "--force-reinstall", "--local-scheduler", "--module"}
 _OF_OTHERS |= {"--address", "--host", "--port", "--help", "--images", "--nworkers", "--nthreads"}
 _OF_OTHERS |= {"--memory-limit"}
+_OF_OTHERS |= {"--owner", "--group", "--numeric-owner", "--mode", "--mtime"}  # of GNU tar
 
 
 @pytest.fixture(scope="module")

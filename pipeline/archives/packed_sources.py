@@ -3,7 +3,8 @@
 Of a source whose name ends in ``.zip`` a place is no range of bytes: the offset is that of the name
 of a member, behind the `LOCAL_HEADER` bytes of its header, and the length that of its content. Such
 a member is read by one range, inflated if it is packed, and checked by its CRC-32. Of a source
-whose name ends in ``.parquet`` the offset is the row, from 1; see `parquet_rows`.
+whose name ends in ``.parquet`` the offset is the row, from 1; see `parquet_rows`. One whose name
+ends in ``.tars`` is a folder of tars, which is read as one tar.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pipeline.archives.parquet_rows import ParquetRows, is_parquet
 from pipeline.archives.zip import Span, ZipMember, read_members, spans
 from pipeline.archives.zip_index import LOCAL_HEADER, read_index
 from pipeline.errors import ArchiveRefused
-from pipeline.storage import FileInfo, Location, Sources
+from pipeline.storage import FileInfo, Location, Sources, TarFolderReader, is_tar_folder
 
 ZIP: Final = ".zip"
 """What names of zip archives end in, in lower case."""
@@ -127,6 +128,7 @@ class _PackedSources:
         self._archives: dict[str, _Archive] = {}
         self._tables: dict[str, ParquetRows] = {}
         self._last: ParquetRows | None = None
+        self._folders: dict[str, TarFolderReader] = {}
 
     @property
     def root(self) -> Location:
@@ -136,9 +138,13 @@ class _PackedSources:
         return self._sources.path(source)
 
     def look(self, source: str) -> FileInfo | None:
+        if is_tar_folder(source):
+            return storage.stat(self.path(source))
         return self._sources.look(source)
 
     def now(self, source: str) -> FileInfo:
+        if is_tar_folder(source):
+            return self._folder(source).now()
         return self._sources.now(source)
 
     def stamp(self, source: str) -> int:
@@ -146,6 +152,9 @@ class _PackedSources:
 
     def will_need(self, source: str, offset: int, length: int) -> None:
         if is_parquet(source):
+            return
+        if is_tar_folder(source):
+            self._folder(source).will_need(offset, length)
             return
         if is_zip(source):
             span = self._archive(source).span(offset)
@@ -156,6 +165,9 @@ class _PackedSources:
         if is_parquet(source):
             self._table(source).forget()
             return
+        if is_tar_folder(source):
+            self._folder(source).not_cached(offset, length)
+            return
         if is_zip(source):
             span = self._archive(source).span(offset)
             offset, length = span.offset, span.length
@@ -164,6 +176,8 @@ class _PackedSources:
     def read(self, source: str, offset: int, length: int) -> memoryview:
         if is_parquet(source):
             return self._table(source).image(offset - 1)[:length]
+        if is_tar_folder(source):
+            return self._folder(source).read(offset, length)
         if not is_zip(source):
             return self._sources.read(source, offset, length)
         archive = self._archive(source)
@@ -179,7 +193,9 @@ class _PackedSources:
     def close(self) -> None:
         for table in self._tables.values():
             table.close()
-        self._tables = {}
+        for folder in self._folders.values():
+            folder.close()
+        self._tables, self._folders = {}, {}
         self._sources.close()
 
     def __enter__(self) -> Self:
@@ -204,6 +220,13 @@ class _PackedSources:
         if self._last is not None and self._last is not known:
             self._last.forget()
         self._last = known
+        return known
+
+    def _folder(self, source: str) -> TarFolderReader:
+        known = self._folders.get(source)
+        if known is None:
+            place = storage.on_this_machine(self._sources.path(source))
+            known = self._folders[source] = TarFolderReader(place)
         return known
 
     def _archive(self, source: str) -> _Archive:

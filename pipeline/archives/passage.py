@@ -101,7 +101,9 @@ class _FileAtRest:
             raise ArchiveMissing(
                 "the archive is not there",
                 file=str(archive),
-                expected="a regular file",
+                expected="a folder with tars, *.tar, which it is made of"
+                if storage.is_tar_folder(archive)
+                else "a regular file",
                 remedy="put it there, or correct the folder of the raw archives",
             )
         self._archive = archive

@@ -51,7 +51,7 @@ def walk_index(archive: Location, index: storage.StagedFile) -> WalkedArchive:
     """
     scanner = TarScanner(str(archive), nested=True)
     with (
-        storage.RangeReader(storage.on_this_machine(archive)) as reader,
+        storage.open_local(storage.on_this_machine(archive)) as reader,
         IndexWriter.of(index) as sink,
     ):
         reader.expect_scattered()

@@ -125,12 +125,11 @@ def _every(resolved: ResolvedJob) -> Iterator[Artifact]:
 
 
 def _archive(resolved: ResolvedJob, archive: Archive) -> Artifact:
-    plain = archive.file.endswith(".tar")
     return Artifact(
         kind=ARCHIVE,
         variant=archive.file,
         digest=archive.md5,
-        files=(paths.archive_index(resolved.out, archive.file),) if plain else (),
+        files=(paths.archive_index(resolved.out, archive.file),) if archive.is_plain else (),
         needs=(INPUTS,),
         step="verify",
         versioned=False,

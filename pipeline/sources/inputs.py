@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from pipeline import storage
 from pipeline.annotations.contents import AnnotationContents
 from pipeline.storage.location import Location
 
 NO_MD5: Final = ""
 """The MD5 of an archive that nobody has said: it is not known before it was read."""
+PLAIN: Final = (".tar", storage.TAR_FOLDER)
+"""What names of archives end in whose members are indexed, and read where they lie."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,16 @@ class Archive:
     url: str
     md5: str
     bytes: int | None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its members are indexed: it is a tar, or a folder of tars that is read as one."""
+        return self.file.endswith(PLAIN)
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is a folder of tars."""
+        return self.file.endswith(storage.TAR_FOLDER)
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def _verify(job: Job, archive: Archive, progress: Progress) -> ArchiveMark:
     source, out = place(job, archive), job.folder
     md5 = None if archive.md5 == NO_MD5 else archive.md5
     with Listings(rawarchives.listing_paths(out, archive.file)) as listings:
-        if archive.file.endswith(".tar"):
+        if archive.is_plain:
             found = index.verify_and_index(
                 source,
                 *listings.begun(),

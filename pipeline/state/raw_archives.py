@@ -17,7 +17,7 @@ from pipeline.job.split import SplitJob
 from pipeline.manifest import Document
 from pipeline.plaintext import Lines
 from pipeline.quantities import size
-from pipeline.sources.inputs import Archive
+from pipeline.sources.inputs import PLAIN, Archive
 from pipeline.state import fetched, refusals
 from pipeline.storage import Location
 
@@ -54,7 +54,7 @@ def _forget_replaced(out: Location, archive: str, md5: str) -> None:
 
 def listing_paths(out: Location, archive: str) -> list[Location]:
     """Return the paths of index and member hashes of an archive, which only a plain tar has."""
-    if not archive.endswith(".tar"):
+    if not archive.endswith(PLAIN):
         return []
     return [paths.archive_index(out, archive), paths.member_hashes(out, archive)]
 
@@ -251,6 +251,11 @@ def _missing(resolved: ResolvedJob, raw: Location, missing: list[Archive]) -> Ar
 
 def _published(raw: Location, archive: Archive) -> Iterator[object]:
     """Yield where an archive belongs, where to get it, and what it weighs if that is known."""
+    if archive.is_folder:
+        of_raw = archive.file == storage.TARS_OF_FOLDER
+        folder = raw if of_raw else raw / archive.file.removesuffix(storage.TAR_FOLDER)
+        yield f"tars of classes, *.tar, in the folder {folder}"
+        return
     yield raw / archive.file
     yield f"from {archive.url}"
     if archive.bytes is not None:

@@ -44,6 +44,9 @@ from pipeline.storage.local.sharedwrite import SharedFile
 from pipeline.storage.local.spelling import extension, full_path, path_from
 from pipeline.storage.local.staging import Buffer, append_line, open_log
 from pipeline.storage.local.stamps import ABSENT, UNSETTLED
+from pipeline.storage.local.tar_folder import ALL as TARS_OF_FOLDER
+from pipeline.storage.local.tar_folder import SUFFIX as TAR_FOLDER
+from pipeline.storage.local.tar_folder import TarFolderReader, is_tar_folder
 from pipeline.storage.local.tempnames import SCRATCH
 from pipeline.storage.local.temps import TempFile, remove_temp
 from pipeline.storage.location import Location, Remote, on_this_machine, parse
@@ -106,6 +109,7 @@ from pipeline.storage.stores import (
     many_may_read,
     modified_ns,
     on_one_file_system,
+    open_local,
     open_ranges,
     open_sources,
     placed,
@@ -131,6 +135,8 @@ __all__ = [
     "ABSENT",
     "HOST_VARIABLE",
     "SCRATCH",
+    "TARS_OF_FOLDER",
+    "TAR_FOLDER",
     "UNSETTLED",
     "WAITS",
     "Asked",
@@ -156,6 +162,7 @@ __all__ = [
     "Sources",
     "StagedFile",
     "StagedFolder",
+    "TarFolderReader",
     "TempFile",
     "Unfinished",
     "Where",
@@ -192,6 +199,7 @@ __all__ = [
     "is_in_memory",
     "is_locked",
     "is_sent",
+    "is_tar_folder",
     "is_within",
     "kind",
     "kinds",
@@ -206,6 +214,7 @@ __all__ = [
     "on_one_file_system",
     "on_this_machine",
     "open_arrow",
+    "open_local",
     "open_log",
     "open_ranges",
     "open_sources",

@@ -9,10 +9,11 @@ from typing import Final, TypeVar, cast
 from pipeline.errors import Vanished
 from pipeline.storage import remote
 from pipeline.storage.fileinfo import FileInfo
-from pipeline.storage.local import below, listing, local_path, mounts, stamps
+from pipeline.storage.local import below, listing, local_path, mounts, stamps, tar_folder
 from pipeline.storage.local import folders as local_folders
 from pipeline.storage.local.listing import Entry
 from pipeline.storage.local.ranges import RangeReader, SourceReader
+from pipeline.storage.local.tar_folder import TarFolderReader, is_tar_folder
 from pipeline.storage.location import S3, Location, Remote, is_address, parse
 from pipeline.storage.readers import Ranges, Sources
 
@@ -40,12 +41,19 @@ def renew(after_s: float = 0.0) -> None:
         after_s: seconds for which what was listed is taken for new; in a forked process nothing is.
     """
     remote.renew(after_s)
+    if not after_s:
+        tar_folder.forget()
 
 
 def stat(location: Location | str) -> FileInfo | None:
-    """Return size and stamp of a file or object without reading it; None: there is none."""
+    """Return size and stamp of a file or object without reading it; None: there is none.
+
+    A folder of tars has those of the tar that it is read as, see `local.tar_folder`.
+    """
     if isinstance(location, Remote):
         return remote.stat(location)
+    if is_tar_folder(location):
+        return tar_folder.look(Path(location))
     return listing.stat(location)
 
 
@@ -129,7 +137,12 @@ def open_ranges(location: Location) -> Ranges:
     """Return what reads byte ranges of one file or object."""
     if isinstance(location, Remote):
         return remote.open_ranges(location)
-    return RangeReader(location)
+    return open_local(location)
+
+
+def open_local(location: Path) -> RangeReader | TarFolderReader:
+    """Return what reads byte ranges of a file of this machine, or of a folder of tars as one."""
+    return TarFolderReader(location) if is_tar_folder(location) else RangeReader(location)
 
 
 def open_sources(root: Location, *, whole_files: bool = False) -> Sources:
@@ -275,7 +288,12 @@ def relative(location: Location, folder: Location) -> str:
 
 def placed(location: Location) -> str:
     """Return what differs once a file was replaced or restored; of an object its stamp does."""
-    return "" if isinstance(location, Remote) else stamps.placed(location)
+    if isinstance(location, Remote):
+        return ""
+    if is_tar_folder(location):
+        info = tar_folder.look(location)
+        return info.stamp if info else ""
+    return stamps.placed(location)
 
 
 def absolute(text: str, name: str, *, whole_bucket: bool = False) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 from pipeline import names, paths
 from pipeline.names import meant
 from pipeline.sources.ilsvrc2012.member_names import NoPattern, check_pattern
-from pipeline.sources.inputs import NO_MD5, Archive
+from pipeline.sources.inputs import NO_MD5, PLAIN, Archive
 from pipeline.sources.strict_toml import StrictToml, read_configuration, shown_value
 
 LAYOUTS = ("class-tars", "flat")
@@ -268,7 +268,7 @@ class _Reader(StrictToml):
         return name
 
     def tar(self, file: str, where: str) -> str:
-        if not file.endswith(".tar"):
+        if not file.endswith(PLAIN):
             what = f"[{where}] needs an uncompressed tar"
             expected = "a name in .tar: unpack a packed archive first, such as with `gzip -dc`"
             raise self.error(what, where, "archive", expected, file)

@@ -28,9 +28,9 @@ from pipeline.storage import Location
 from pipeline.storage.clutter import PassedOver
 
 _TAR = ".tar"
-_UNPACKING = (
-    "unpack each into a folder of its name and read these with --tree TREE: `for t in *.tar; do "
-    'd=TREE/FOLDER/"${t%.tar}"; mkdir -p "$d" && tar -xf "$t" -C "$d"; done`'
+_AS_ONE = (
+    f'name them in the configuration as one archive, `file = "{storage.TARS_OF_FOLDER}"`, without '
+    "`bytes` and `md5`"
 )
 
 
@@ -147,10 +147,9 @@ class Ilsvrc2012Source(Source):
         ]
         if not tars:
             return None
-        unpacking = _UNPACKING.replace("FOLDER", self.config.folder)
         return (
             f"{len(tars):,} tars of classes, such as {tars[0]}",
-            f"with the tars of classes, {unpacking}",
+            f"to read the tars of classes, {_AS_ONE}",
         )
 
     def find_in(self, folder: Path) -> str | None:

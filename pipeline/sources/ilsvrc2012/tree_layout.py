@@ -96,7 +96,7 @@ def solution_file(tree: Path) -> Path | None:
 
 
 def _image_folders(split: SplitConfig) -> list[str]:
-    plain = [split.folder, split.name, split.archive.removesuffix(".tar")]
+    plain = [split.folder, split.name, split.archive.rpartition(".")[0]]
     starts = ["/".join(_COMPETITION[place:]) for place in range(len(_COMPETITION))]
     return list(dict.fromkeys([*plain, *(f"{start}/{split.folder}" for start in starts)]))
 

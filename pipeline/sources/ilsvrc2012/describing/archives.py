@@ -82,7 +82,7 @@ def describe(files: RawFiles, table: LabelTable, tell: Tell) -> Findings:
         ShardmillError: what is found cannot be kept.
     """
     found = Findings(left_out=dict(files.refused))
-    opened = [*_opened(files.tars, found, tell)]
+    opened = [*_opened((*files.tars, *files.tar_folders), found, tell)]
     boxes = {each.archive.path: each.archive.md5 for each in opened if each.kind == BOXES}
     kits = dict[Path, str]()
     for path in files.packed:

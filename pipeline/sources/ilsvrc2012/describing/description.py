@@ -15,8 +15,9 @@ from pipeline.plaintext import Lines
 from pipeline.quantities import counted
 from pipeline.sources import split_names
 from pipeline.sources.ilsvrc2012 import label_files
-from pipeline.sources.ilsvrc2012.describing import archives, raw_files, tree_folders
+from pipeline.sources.ilsvrc2012.describing import archives, label_lists, raw_files, tree_folders
 from pipeline.sources.ilsvrc2012.describing.archives import Findings, Tell
+from pipeline.sources.ilsvrc2012.describing.class_words import ClassWords
 from pipeline.sources.ilsvrc2012.describing.configuration_text import (
     DescribedSplit,
     files,
@@ -71,7 +72,7 @@ def describe(
     called = name or split_names.of_file(storage.full_path(str(raw)).rpartition("/")[2])
     looked_at = raw_files.look(raw, lambda path: path in places or is_companion(path.name, called))
     table = label_files.load_table(resources.shipped(_SHIPPED_TABLE))
-    is_tree = bool(looked_at.folders) and not (looked_at.tars or looked_at.packed)
+    is_tree = bool(looked_at.folders) and not looked_at.has_archives
     if is_tree:
         found = tree_folders.describe(raw, looked_at)
     else:
@@ -79,9 +80,11 @@ def describe(
     left_out = tuple(f"{file}: {why}" for file, why in sorted(found.left_out.items()))
     if not found.splits:
         raise _nothing(raw, left_out, looked_at.others)
-    said = [*found.remarks, *(f"left out: {each}" for each in left_out)]
+    classes = frozenset[str]().union(*(split.classes for split in found.splits))
+    words = ClassWords.read(label_lists.read(looked_at.texts), classes, _words(table))
+    said = [*found.remarks, *words.remarks, *(f"left out: {each}" for each in left_out)]
     remarks = (*said, *_rest(looked_at, is_tree=is_tree))
-    text, companions = files(called, found.archives, found.splits, _words(table), remarks)
+    text, companions = files(called, found.archives, found.splits, words.words, remarks)
     option = "--tree" if is_tree else "--raw"
     return Description(
         text, companions, tuple(_lines(found, is_tree=is_tree)), remarks, left_out, option

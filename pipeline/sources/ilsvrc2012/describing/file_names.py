@@ -51,5 +51,5 @@ def split_and_folder(name: str, *, by_word: bool = True) -> tuple[str, str]:
 
 def stem(name: str) -> str:
     """Return a name without the suffixes of archives and lists."""
-    cut = re.search(r"(?:\.tar)?(?:\.gz)?\Z|\.tgz\Z|\.txt\Z", name, re.IGNORECASE)
+    cut = re.search(r"\.tars\Z|(?:\.tar)?(?:\.gz)?\Z|\.tgz\Z|\.txt\Z", name, re.IGNORECASE)
     return name[: cut.start()] if cut and cut.start() else name

@@ -20,6 +20,8 @@ _LIKE_AN_ARCHIVE: Final = re.compile(
     r"\.(?:tar(?:\.\w{1,5})?|t[gbx]z2?|zip|gz|bz2|xz|zst|7z|rar)\Z", re.IGNORECASE
 )
 _ZEROS: Final = bytes(BLOCK)
+_CLASS_TAR: Final = re.compile(r"n[0-9]{8}\.tar")
+"""A tar that is named after a synset, and so is of one class."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class RawFiles:
         refused: what is called as an archive is, or is one, and cannot be read -> why.
         others: names of all other files.
         folders: names of the folders.
+        tar_folders: folders of class tars, by the names that they are read by as one tar.
     """
 
     tars: tuple[Path, ...]
@@ -41,6 +44,12 @@ class RawFiles:
     refused: dict[str, str]
     others: tuple[str, ...]
     folders: tuple[str, ...]
+    tar_folders: tuple[Path, ...] = ()
+
+    @property
+    def has_archives(self) -> bool:
+        """Whether there is an archive that can be described, or a folder of tars."""
+        return bool(self.tars or self.packed or self.tar_folders)
 
 
 def look(raw: Path, is_written: Callable[[Path], bool]) -> RawFiles:
@@ -51,13 +60,15 @@ def look(raw: Path, is_written: Callable[[Path], bool]) -> RawFiles:
         is_written: whether a file is one that the description goes into, and none of the data.
     """
     groups: dict[str, list[Path]] = {"tar": [], "packed": [], "text": [], "other": []}
-    refused, folders = dict[str, str](), list[str]()
+    refused, folders, class_tars = dict[str, str](), list[str](), list[str]()
     for entry in sorted(storage.entries(raw), key=attrgetter("name")):
         path = raw / entry.name
         if is_clutter(entry.name) or is_written(path):
             continue
         if entry.kind == "folder":
             folders.append(entry.name)
+        elif _CLASS_TAR.fullmatch(entry.name) and entry.kind == "file":
+            class_tars.append(entry.name)
         elif flaw := _flaw(entry.name, entry.kind):
             refused[entry.name] = flaw
         else:
@@ -66,13 +77,18 @@ def look(raw: Path, is_written: Callable[[Path], bool]) -> RawFiles:
                 refused[entry.name] = why
             else:
                 groups[group].append(path)
+    of_tars = [name for name in folders if _is_of_tars(raw / name)]
+    tar_folders = [raw / f"{name}{storage.TAR_FOLDER}" for name in of_tars]
+    if class_tars:
+        tar_folders.append(raw / storage.TARS_OF_FOLDER)
     return RawFiles(
         tuple(groups["tar"]),
         tuple(groups["packed"]),
         tuple(groups["text"]),
         refused,
         tuple(path.name for path in groups["other"]),
-        tuple(folders),
+        tuple(name for name in folders if name not in of_tars),
+        tuple(tar_folders),
     )
 
 
@@ -80,6 +96,14 @@ def unpacking(path: Path) -> str:
     """Return the command that unpacks a tar that gzip has packed."""
     plain = re.sub(r"(?i)(?:\.tar)?\.gz\Z|\.tgz\Z", "", path.name)
     return f"gzip -dc {shlex.quote(path.name)} > {shlex.quote(f'{plain}.tar')}"
+
+
+def _is_of_tars(folder: Path) -> bool:
+    """Whether a folder holds tars, and no image or folder beside them."""
+    entries = [each for each in storage.kinds(folder) if not is_clutter(each.name)]
+    tars = [each for each in entries if each.kind == "file" and each.name.endswith(".tar")]
+    others = [each for each in entries if not each.name.endswith((".tar", label_lists.SUFFIX))]
+    return bool(tars) and not others
 
 
 def _flaw(name: str, kind: str) -> str:
