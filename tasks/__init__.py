@@ -45,6 +45,7 @@ if TYPE_CHECKING or "luigi" in sys.modules:
         VerifyArchives,
     )
     from tasks.run import plainlogs
+    from tasks.segments import SortSegment
     from tasks.shards import SetCurrent, WriteManifest, WriteShards
     from tasks.trees import ChangeClasses, ChangeTree, ExtractClasses, ExtractTree
 
@@ -84,6 +85,7 @@ __all__ = [
     "SelectOpenImages",
     "SelectSplit",
     "SetCurrent",
+    "SortSegment",
     "VerifyArchive",
     "VerifyArchives",
     "WriteBoxes",
@@ -97,7 +99,7 @@ __all__ = [
 ]
 _MODULES = (
     *("annotations", "archives", "class_tables", "elsewhere", "exports", "fetch", "lists"),
-    *("parts", "prepare", "roots", "shards", "trees"),
+    *("parts", "prepare", "roots", "segments", "shards", "trees"),
     *(f"openimages.{each}" for each in ("collect", "files", "metadata", "roots", "select")),
 )
 

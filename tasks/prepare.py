@@ -19,13 +19,14 @@ from tasks import (
     exports,
     joined,
     lists,
+    segments,
     shards,
     trees,
 )
 from tasks.artifact_tasks import ShardmillTask, tasks_of
 from tasks.base import JobParameter
 
-STEPS: Final = (*(boxes, archives, class_tables, exports, joined, lists, shards, trees),)
+STEPS: Final = (*(boxes, archives, class_tables, exports, joined, lists, segments, shards, trees),)
 """The modules that define the steps: each fills the table of tasks when it is imported."""
 logger = logging.getLogger("luigi-interface")
 

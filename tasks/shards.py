@@ -21,7 +21,7 @@ from pipeline.shards.output import Output
 from pipeline.shards.publisher import Publisher
 from pipeline.shards.work import Made, ShardWork
 from pipeline.shards.write import UnpublishedShard, at_once
-from pipeline.state import inventory, progress, unverified
+from pipeline.state import inventory, progress, sorted_segments, unverified
 from pipeline.state.inventory import Inventory
 from pipeline.state.shard_processes import processes_of_a_shard, shard_groups_left, work_left
 from pipeline.storage import Location
@@ -156,6 +156,7 @@ class WriteManifest(SplitTask):
     def make(self) -> Volume:
         """Merge the shards' manifests and facts."""
         document = outputs.finish(self.resolved, self.split_job, self.product)
+        sorted_segments.sweep(self.resolved)  # their room is given back as soon as that can be
         two_hosts.check_manifest(self.folder, self.split_job, self.product)
         return Volume(document["counts"]["records"], document["counts"]["bytes"])
 

@@ -21,8 +21,11 @@ from pipeline.documents.shards import ShardMark
 from pipeline.job import graph
 from pipeline.shards import finish
 from pipeline.shards.write import UnpublishedShard
-from pipeline.state import verify_choice
+from pipeline.state import read_order_choice, verify_choice
+from pipeline.state.read_order_choice import Choice
 from pipeline.state.verify_choice import VerifyChoice
+from tasks.base import Volume
+from tasks.segments import SortSegment
 
 ELSEWHERE = (
     *("archives", "tree, exports", "list, several labels", "folder", "im2rec, lists"),
@@ -31,7 +34,7 @@ ELSEWHERE = (
 """Jobs that are run under other circumstances alone, which shows both: one of each source."""
 
 BESIDE = ("archives", "archives, order of im2rec", "archives, joined", "archives, exports")
-"""Jobs whose archives are also verified beside the shards."""
+"""Jobs whose archives are also verified beside the shards, and read in their own order."""
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +112,28 @@ def test_it_gives_the_same_where_archives_are_verified_beside_the_shards(
     lines = golden.differences(name, replace(seen, files=kept))  # a command sweeps up the walked
     assert not lines, golden.explained(lines)
     assert unverified
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_it_gives_the_same_where_archives_are_read_in_their_own_order(
+    name: str, inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = list[int]()
+    make = SortSegment.make
+
+    def made(task: SortSegment) -> Volume:
+        numbers.append(task.number)
+        return make(task)
+
+    monkeypatch.setattr(
+        read_order_choice,
+        "choose",
+        lambda i, **_: Choice(replace(i.resolved.job, read_order="archive", segment_bytes=100_000)),
+    )
+    monkeypatch.setattr(SortSegment, "make", made)
+    lines = golden.differences(name, golden.see(name, inputs, tmp_path))
+    assert not lines, golden.explained(lines)
+    assert max(numbers) > 0
 
 
 def test_the_table_is_of_these_jobs() -> None:

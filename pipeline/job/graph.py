@@ -18,6 +18,7 @@ from pipeline.job.artifacts import (
     LINK,
     MANIFEST,
     PLAN,
+    SEGMENTS,
     SHARDS,
     TERMS,
     WALKED,
@@ -25,6 +26,8 @@ from pipeline.job.artifacts import (
     Product,
     name_of,
 )
+from pipeline.segments import of_split as segments
+from pipeline.segments import places as segment_places
 from pipeline.shards import terms
 from pipeline.sources.inputs import Archive
 
@@ -169,6 +172,8 @@ def _of_split(resolved: ResolvedJob, split: SplitJob) -> Iterator[Artifact]:
         needs=(name_of(PLAN, split.name), *_images(split)),
         step="plan",
     )
+    if segments.is_sorted(resolved, split):
+        yield _segments(resolved, split)
     yield Artifact(
         kind=SHARDS,
         split=split.name,
@@ -177,11 +182,24 @@ def _of_split(resolved: ResolvedJob, split: SplitJob) -> Iterator[Artifact]:
         needs=(
             name_of(PLAN, split.name),
             *((INPUTS,) if resolved.verifies_beside else _images(split)),
+            *((name_of(SEGMENTS, split.name),) if segments.is_sorted(resolved, split) else ()),
         ),
         step="shards",
     )
     for output in split.outputs:
         yield from _of_output(resolved, split, output)
+
+
+def _segments(resolved: ResolvedJob, split: SplitJob) -> Artifact:
+    digest = segments.digest(resolved, split)
+    return Artifact(
+        kind=SEGMENTS,
+        split=split.name,
+        digest=digest,
+        files=(segment_places.folder(resolved.out, digest),),
+        needs=(name_of(PLAN, split.name), *_images(split)),
+        step="sort",
+    )
 
 
 def _catalog(resolved: ResolvedJob, split: SplitJob) -> Artifact:

@@ -7,6 +7,8 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Final
 
+from msgspec import Meta
+
 from pipeline import digests
 from pipeline.catalog.order import ORDERS
 from pipeline.documents import first_words
@@ -32,6 +34,10 @@ EXPORTS = tuple(registry.EXPORTS)
 ON_BAD_IMAGE = ("fail", "skip")
 VERIFY: Final = ("auto", "before", "beside")
 """When archives are verified: before anything is made of them, or while shards are written."""
+READ_ORDERS: Final = ("archive", "shard", "auto")
+"""How images of archives are read: front to back, or as they come in shards."""
+SEGMENT_BYTES: Final = 1 << 31
+"""Of a segment of archives that are read front to back, where nobody says how many."""
 PATHS = ("config", "tree", "classes", "data_dir")
 """Fields of `Job` that are paths of this machine."""
 _OF_SETS: Final[dict[str, Any]] = {
@@ -70,9 +76,13 @@ _SINCE: Final[dict[str, Any]] = {
     "packed": False,
     "source_format": "",
     "verify": VERIFY[0],
+    "read_order": READ_ORDERS[-1],
+    "segment_bytes": SEGMENT_BYTES,
 }
 """Options that earlier versions of this program had not; with these values they are not recorded,
 so that the record of the same job stays the same."""
+_OF_ONE_RUN: Final = ("update", "verify", "read_order", "segment_bytes")
+"""Options that say how far one run may go, or how it reads; they decide no byte."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +117,9 @@ class Job:
         append: whether the shards of finished outputs are kept, and new images put beside them.
         verify: when archives are verified, of `VERIFY`; it decides no byte. `auto` counts as the
             first until a command has decided it.
+        read_order: how images of archives are read, of `READ_ORDERS`; it decides no byte. `auto`
+            counts as ``shard`` until a command has decided it.
+        segment_bytes: how much of archives is read and sorted at once in their own order.
         appended: what is appended to, see `pipeline.job.appending`: no option says it, it follows
             from what is there.
         on_bad_image: ``fail`` or ``skip``; in no digest.
@@ -173,6 +186,8 @@ class Job:
     packed: bool = False
     source_format: Text = ""
     verify: Annotated[str, one_of(VERIFY)] = VERIFY[0]
+    read_order: Annotated[str, one_of(READ_ORDERS)] = READ_ORDERS[-1]
+    segment_bytes: Annotated[int, Meta(ge=1)] = SEGMENT_BYTES
     appended: tuple[AppendParent, ...] = ()
 
     @lru_cache(maxsize=8)  # noqa: B019 - of equal jobs; Luigi asks a thousand times
@@ -195,7 +210,8 @@ class Job:
 
     def recorded(self) -> str:
         """Return the JSON of what is recorded of it: how far one run may go is no part of that."""
-        return replace(self, update=False, verify=VERIFY[0]).to_json()
+        fields = {name: _SINCE[name] for name in _OF_ONE_RUN}
+        return replace(self, **fields).to_json()
 
     @staticmethod
     def from_json(text: str, file: Location = Path()) -> Job:

@@ -65,6 +65,7 @@ def open_images(
     why_absent: WhyAbsent = no_such_file,
     with_masks: bool = False,
     processes: int = 1,
+    opens: Callable[[], storage.Sources] | None = None,
 ) -> Iterator[Iterator[Image | LeftOut]]:
     """Give the images of a shard, read in order and encoded anew where that is asked for.
 
@@ -80,6 +81,7 @@ def open_images(
         processes: how many prepare images, with this one; one where several would not read as
             well. The images, their order and the errors are the same. How far they are ahead, and
             so their memory, is said in `pipeline.processes.ordered`.
+        opens: opens what another process reads them from; None: where their rows say.
 
     Returns:
         The encoded bytes are a view that the next step of the iteration may overwrite.
@@ -100,6 +102,7 @@ def open_images(
         with_fingerprints=seen is not None,
         with_masks=with_masks,
         is_shared=processes > 1,
+        opens=opens or partial(packed_sources.open_sources, sources.root, whole_files=whole_files),
     )
     with in_order(work, rows.num_rows, processes, _NAME) as prepared:
         yield _finished(work, prepared, seen, why_absent)
@@ -147,6 +150,7 @@ class _ImageWork:
         with_fingerprints: bool,
         with_masks: bool,
         is_shared: bool,
+        opens: Callable[[], storage.Sources],
     ) -> None:
         self.rows = rows
         self.prepares = prepares
@@ -155,13 +159,14 @@ class _ImageWork:
         self._with_fingerprints = with_fingerprints
         self._with_masks = with_masks
         self._is_shared = is_shared
+        self._opens = opens
         self._places = list(zip(rows["source"], rows["offset"], rows["length"], strict=True))
         self._known = members.at(rows["source"], rows["offset"])
 
     def forked(self) -> None:
         """Read by descriptors of this process alone."""
         sources = self._sources
-        self._sources = packed_sources.open_sources(sources.root, whole_files=self._whole_files)
+        self._sources = self._opens()
         sources.close()
 
     def announce_first(self) -> None:

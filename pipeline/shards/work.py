@@ -8,8 +8,7 @@ What is published is the only truth of what is done.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
@@ -17,18 +16,18 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 
-from pipeline import manifest, paths, storage
+from pipeline import paths, storage
 from pipeline.archives.member_hashes import KnownContents
-from pipeline.catalog import plan
 from pipeline.catalog.shard_name import ShardName
 from pipeline.documents.decoding import decoded
 from pipeline.documents.shards import ShardTerms
-from pipeline.documents.tables import PlanMark
-from pipeline.errors import OutputDamaged, SourcesDiffer, TransientError, UsageError
+from pipeline.errors import SourcesDiffer, UsageError
 from pipeline.job.options import Job
 from pipeline.job.resolve import ResolvedJob, resolve
 from pipeline.job.split import SplitJob
 from pipeline.manifest import Document
+from pipeline.segments.of_split import sorted_layout
+from pipeline.segments.read import SortedSegments
 from pipeline.shards import (
     earlier_outputs,
     finish,
@@ -40,6 +39,7 @@ from pipeline.shards import (
 )
 from pipeline.shards.earlier_outputs import EarlierOutput
 from pipeline.shards.output import Output
+from pipeline.shards.planned import ShardPlan
 from pipeline.shards.same_shards import Images, SameShard
 from pipeline.shards.unverified import made_of
 from pipeline.shards.write import UnpublishedShard, at_once, write_shard
@@ -128,7 +128,7 @@ class ShardWork:
         lacking = self.lacking(shard)
         if not lacking:
             return Made((), name)
-        rows = self._rows(shard)
+        rows = self._plan.rows(shard)
         two_hosts.before_shard(self.resolved.out, lacking, name)
         linked = self._link(name, rows, lacking) if self._is_verified() else ()
         unlinked = tuple(output for output in lacking if output not in linked)
@@ -147,12 +147,14 @@ class ShardWork:
         processes: int,
     ) -> int:
         seen = unverified.seen_images(self.resolved, self.split)
+        root, segments = self.resolved.root, self._segments
+        opens = segments.opening(name.index, rows, root) if segments else None
         with raw_archives.verifying_again(self.resolved, self.split):
             return write_shard(
                 self.resolved.out,
                 name,
                 rows,
-                self.resolved.root,
+                root,
                 outputs,
                 verified=seen.infos,
                 members=self._members,
@@ -163,6 +165,7 @@ class ShardWork:
                 why_absent=self.split.source.why_absent,
                 publish=publish,
                 processes=processes,
+                opens=opens,
             )
 
     def _link(
@@ -210,9 +213,9 @@ class ShardWork:
     def _is_verified(self) -> bool:
         """Whether the plan, and the archives that are read, are of what was verified."""
         if not self.resolved.verifies_beside:  # then a shard is asked for when they are
-            return not self._plan_mark.indexes
+            return not self._plan.mark.indexes
         archives = (archive.file for archive in self.split.source.inputs)
-        return not self._plan_mark.indexes and unverified.are_verified(self.resolved, archives)
+        return not self._plan.mark.indexes and unverified.are_verified(self.resolved, archives)
 
     def _keeps(self, shard: int, *, are_verified: bool) -> Callable[[pa.Table], Document] | None:
         """Return what keeps what a shard is made of; None: the archives were verified, and say it.
@@ -223,25 +226,14 @@ class ShardWork:
         """
         if self.split.source.whole_files:
             return partial(self._keep_sources, shard)
-        if are_verified and not self._plan_mark.indexes:
+        if are_verified and not self._plan.mark.indexes:
             return None
-        rows = self._planned[shard]
+        rows = self._plan.mark.shards[shard]
         return lambda found: made_of(self.split, rows, found["content"].to_pylist())
 
     @cached_property
-    def _plan_mark(self) -> PlanMark:
-        """What the plan is; read once for all shards."""
-        path = paths.plan_mark(self.resolved.out, self.split.name, self.split.plan_digest)
-        with self._making_plan_anew():
-            mark = manifest.read(path, PlanMark)
-            if len(mark.shards) != self.split.shards:
-                raise OutputDamaged("the plan is of another number of shards", file=str(path))
-        return mark
-
-    @property
-    def _planned(self) -> tuple[str, ...]:
-        """The hash of the rows of each shard."""
-        return self._plan_mark.shards
+    def _plan(self) -> ShardPlan:
+        return ShardPlan(self.resolved.out, self.split)
 
     @cached_property
     def _members(self) -> KnownContents:
@@ -249,28 +241,14 @@ class ShardWork:
         return self.split.source.known_contents(self.resolved.out)
 
     @cached_property
+    def _segments(self) -> SortedSegments | None:
+        """The sorted segments of its archives; None: each image is read where it lies in them."""
+        layout = sorted_layout(self.resolved, self.split)
+        return SortedSegments(self.resolved.out, layout) if layout else None
+
+    @cached_property
     def _images(self) -> Images:
         return Images(self.resolved.root, self.split.source.whole_files, self._members)
-
-    def _rows(self, shard: int) -> pa.RecordBatch:
-        planned = paths.plan(self.resolved.out, self.split.name, self.split.plan_digest)
-        expected = self._planned[shard]
-        with self._making_plan_anew():
-            return plan.read_shard(planned, shard, expected)
-
-    @contextmanager
-    def _making_plan_anew(self) -> Iterator[None]:
-        """Forget the plan if it is found damaged in this context.
-
-        Raises:
-            TransientError: it was.
-        """
-        try:
-            yield
-        except OutputDamaged as error:
-            out = self.resolved.out
-            storage.remove(out, paths.plan_mark(out, self.split.name, self.split.plan_digest))
-            raise TransientError(f"{error.what}; it is made anew", file=error.file) from error
 
     def _keep_sources(self, shard: int, found: pa.Table) -> Document:
         """Keep what a shard is made of; other formats of other images are withdrawn."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 import pyarrow as pa
@@ -87,6 +88,7 @@ def write_shard(
     why_absent: WhyAbsent = no_such_file,
     publish: Callable[[UnpublishedShard], object] = at_once,
     processes: int = 1,
+    opens: Callable[[], storage.Sources] | None = None,
 ) -> int:
     """Write one shard and its manifest for each output; return the records of the largest.
 
@@ -112,6 +114,7 @@ def write_shard(
         publish: given the shard when its records are written; publishes it, now or later, and
             leaves its context. What it raises is raised here, and the shard is discarded.
         processes: how many prepare its images, with this one, which alone writes.
+        opens: opens what reads the images; None: they are read where their rows say.
 
     Raises:
         BadImage: images that cannot be stored, under ``fail``; none is left of a shard.
@@ -121,11 +124,8 @@ def write_shard(
         MemberDiffers: so was an image in it, and the archive looks as before.
         InputRefused: a source is not as long as it was.
     """
-    with (
-        ExitStack() as stack,
-        packed_sources.open_sources(root, whole_files=whole_files) as sources,
-        ExitStack() as reading,
-    ):
+    opens = opens or partial(packed_sources.open_sources, root, whole_files=whole_files)
+    with ExitStack() as stack, opens() as sources, ExitStack() as reading:
         check_unchanged(sources, verified)
         prepares = _preparation(outputs)
         seen = FingerprintsBuilder() if keep is not None else None
@@ -141,6 +141,7 @@ def write_shard(
                     why_absent=why_absent,
                     with_masks=any(output.form.describes_objects for output in outputs),
                     processes=processes,
+                    opens=opens,
                 )
             )
         )

@@ -21,7 +21,7 @@ from pipeline.manifest import read_undamaged
 from pipeline.report import places
 from pipeline.shards.work import ShardWork
 from pipeline.sources import registry as sources
-from pipeline.state import at_work, shard_claims, unverified
+from pipeline.state import at_work, shard_claims, sorted_segments, unverified
 from pipeline.state.ownership import Catalogued, begins_owned, is_owned
 from pipeline.storage import Location, Outcome, Plan, TempFile, Unfinished
 
@@ -111,6 +111,7 @@ def sweep(resolved: ResolvedJob) -> None:
         storage.remove_temp(each.temp, each.plan)
     at_work.sweep(resolved.out)
     unverified.sweep(resolved)
+    sorted_segments.sweep(resolved)
     shard_claims.sweep_gone(resolved.out)
     for split in resolved.splits.values() if resolved.job.wants("shards") else ():
         shard_claims.sweep(resolved.out, split.shards_digest, ShardWork(resolved, split).is_there)

@@ -14,6 +14,7 @@ from pipeline import digests, manifest, paths, storage
 from pipeline.documents.outputs import OutputManifest
 from pipeline.documents.products import ProductMark
 from pipeline.documents.records import ArchiveMark, JobRecord, WalkedMark
+from pipeline.documents.segments import SegmentMark
 from pipeline.documents.shards import GroupMark, ShardMark, ShardTerms
 from pipeline.documents.tables import CatalogMark, LabelsMark, PlanMark
 from pipeline.errors import ArchiveRefused
@@ -26,6 +27,7 @@ from pipeline.job.artifacts import (
     LINK,
     MANIFEST,
     PLAN,
+    SEGMENTS,
     SHARDS,
     TERMS,
     WALKED,
@@ -35,6 +37,8 @@ from pipeline.job.artifacts import (
 )
 from pipeline.job.resolve import ResolvedJob
 from pipeline.manifest import Kind, Sealed
+from pipeline.segments import of_split as segments
+from pipeline.segments import places as segment_places
 from pipeline.shards import finish as outputs
 from pipeline.shards import terms
 from pipeline.shards import unverified as unverifiedshards
@@ -181,6 +185,17 @@ def _terms(resolved: ResolvedJob, artifact: Artifact) -> ShardTerms | None:
     return kept if kept == terms.of(split) else None
 
 
+def _segments(resolved: ResolvedJob, artifact: Artifact) -> SegmentMark | None:
+    """Return the mark of the last sorted segment, if all are there."""
+    last, layout = None, segments.layout_of(resolved, resolved.splits[artifact.split])
+    for number in range(layout.segments):
+        place = segment_places.mark(resolved.out, artifact.digest, number)
+        last = manifest.read_complete(place, resolved.out, SegmentMark)
+        if last is None:
+            return None
+    return last
+
+
 def _shards(resolved: ResolvedJob, artifact: Artifact) -> ShardMark | None:
     return shards(resolved, artifact, range(resolved.splits[artifact.split].shards))
 
@@ -233,6 +248,7 @@ _ASKED: Final[Mapping[str, Callable[[ResolvedJob, Artifact], Sealed | None]]] = 
     CATALOG: partial(_of_indexes, CatalogMark),
     LABELS_CHECK: partial(_marked, LabelsMark),
     PLAN: partial(_of_indexes, PlanMark),
+    SEGMENTS: _segments,
     TERMS: _terms,
     SHARDS: _shards,
     MANIFEST: _manifest,

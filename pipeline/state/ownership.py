@@ -25,6 +25,7 @@ from pipeline.exports.base import ANY_PATH
 from pipeline.formats.base import JOINED
 from pipeline.formats.registry import ALL
 from pipeline.report import places
+from pipeline.segments import places as segment_places
 from pipeline.sources import registry as sources
 from pipeline.sources.kept_files import Placeholders
 from pipeline.storage import Location
@@ -220,6 +221,8 @@ def _of_state() -> Iterator[Path]:
     yield from (walked, fingerprint_tables.mark_of(walked))
     hashes = paths.member_hashes(_OUT, _NAME)
     yield from (hashes, memberhashes.mark_of(hashes))
+    yield segment_places.segment(_OUT, _DIGEST, _NUMBER)
+    yield segment_places.mark(_OUT, _DIGEST, _NUMBER)
     contents = (
         paths.part_sources(_OUT, _DIGEST, _NUMBER),
         paths.annotation_contents(_OUT, _SPLIT),

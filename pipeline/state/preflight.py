@@ -21,7 +21,7 @@ from pipeline.quantities import counted
 from pipeline.shards import codecs
 from pipeline.shards.output import Output
 from pipeline.sources.inputs import Archive
-from pipeline.state import claims, staging, updates
+from pipeline.state import claims, sorted_segments, staging, updates
 from pipeline.state import raw_archives as rawarchives
 from pipeline.state.inventory import Inventory
 from pipeline.storage import Location
@@ -106,6 +106,11 @@ def check_readonly(resolved: ResolvedJob) -> None:
     rawarchives.check(resolved, archives)
     if resolved.is_staged:
         staging.check_room(resolved, archives, needed)
+    sorting = sorted_segments.bytes_to_sort(inventory)
+    if sorting:
+        kept = f"{sorting:,} of them for sorted segments of archives, until the shards are there"
+        remedy = "free some space, choose another --out, or do without these: --read-order shard"
+        check_room(resolved.out, needed, parts=kept, remedy=remedy)
     check_room(resolved.out, needed)
 
 
@@ -156,7 +161,7 @@ def needed_bytes(resolved: ResolvedJob) -> int:
 
 
 def _bytes_to_write(inventory: Inventory) -> int:
-    resolved, total = inventory.resolved, 0
+    resolved, total = inventory.resolved, sorted_segments.bytes_to_sort(inventory)
     for artifact in inventory.pending():
         split = resolved.splits.get(artifact.split)
         if split is None:

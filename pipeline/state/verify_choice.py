@@ -77,6 +77,7 @@ def _why_not(
     local = isinstance(resolved.out, Path) and isinstance(resolved.raw, Path)
     reasons = {
         "no shards are asked for": not resolved.job.wants("shards"),
+        "archives are read in their own order": resolved.job.read_order == "archive",
         "no archive of images is left to be verified": not pending,
         "other hosts may take part": not alone,
         "one worker cannot do both": workers <= 1,

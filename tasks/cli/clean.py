@@ -132,7 +132,7 @@ def _going(reached: Reached, upload_s: int, *, unneeded: bool, elsewhere: bool) 
     for name, plan in leftovers.items():
         what = f"{counted(plan.files, 'file')}, {size(plan.bytes)}, e.g. {plan.items[0].path}"
         say(f"left half done of {name}: {what}")
-    kept = _unused(folder, superseded)
+    kept = _unused(folder, superseded, wanted)
     for place, plan in kept.items():
         what = f"{place}, {counted(plan.files, 'file')}, {size(plan.bytes)}"
         say(f"kept of {unused.kept_of(folder, place)}, and needed by no output: {what}")
@@ -192,7 +192,7 @@ def _remove_idle(reached: Reached, going: _Going) -> None:
         wanted = Wanted.of(reached)
         still = {output.folder for output in cleaning.superseded(folder, wanted.outputs)}
         superseded = [output for output in going.superseded if output.folder in still]
-        free = _unused(folder, superseded)
+        free = _unused(folder, superseded, wanted)
         kept = [plan for place, plan in going.unused.items() if place in free]
         half_done = leftover_files.plans(folder)
         kept += [plan for name, plan in going.leftovers.items() if name in half_done]
@@ -212,9 +212,9 @@ def _give_up(uploads: list[Unfinished]) -> None:
         say(f"given up: {counted(len(uploads), 'unfinished upload')}")
 
 
-def _unused(out: Location, gone: list[Superseded]) -> dict[Location, Plan]:
+def _unused(out: Location, gone: list[Superseded], wanted: Wanted) -> dict[Location, Plan]:
     """Return what goes of what was kept, once some outputs are gone."""
-    return unused.plans(out, [output.folder for output in gone])
+    return unused.plans(out, [output.folder for output in gone], wanted.unwritten)
 
 
 def _appends(out: Location, wanted: Wanted, gone: list[Superseded]) -> Plan:

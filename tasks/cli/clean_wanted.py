@@ -13,6 +13,7 @@ from pipeline.errors import (
     UsageError,
 )
 from pipeline.job.resolve import resolve
+from pipeline.shards import finish
 from pipeline.state import cleaning, status
 from tasks.cli.reaching import Reached
 from tasks.cli.saying import say
@@ -29,10 +30,12 @@ class Wanted:
         outputs: digests of its outputs; where they are not known, of all that are not finished.
         shards: digests of its shards, whatever their format, and of those that were planned last;
             None: they are not known.
+        unwritten: those of `shards` of which an output is not finished.
     """
 
     outputs: frozenset[str]
     shards: frozenset[str] | None
+    unwritten: frozenset[str] | None
 
     @classmethod
     def of(cls, reached: Reached) -> Wanted:
@@ -47,6 +50,9 @@ class Wanted:
             # Its configuration, list, tree or plan is gone: what is half done may be its output.
             about = f"{error.what}: {error.file}" if error.file else error.what
             say(f"unfinished outputs are left alone: {about}", err=True)
-            return cls(cleaning.unfinished(reached.out), None)
+            return cls(cleaning.unfinished(reached.out), None, None)
         outputs = (output.digest for split in splits for output in split.outputs)
-        return cls(frozenset(outputs), frozenset(s.shards_digest for s in (*splits, *others)))
+        shards = frozenset(split.shards_digest for split in (*splits, *others))
+        left = (each for each in splits if not all(map(finish.document, each.outputs)))
+        unwritten = frozenset(split.shards_digest for split in left)
+        return cls(frozenset(outputs), shards, unwritten)

@@ -46,9 +46,8 @@ def prepare(command: str, given: Mapping[str, Any], otherwise: Prepare) -> int:
     part = parse(asked, os.environ)
     job, how = asked_for(command, given)
     _check_options(job, how)
-    job = replace(
-        job, verify=Job.verify
-    )  # what was planned is written, and the order decides no byte
+    # What was planned is written, and these orders decide no byte.
+    job = replace(job, verify=Job.verify, read_order="shard")
     return how.tidy_up(job.folder, _prepare(job, how, part))
 
 
@@ -62,6 +61,9 @@ def _check_options(job: Job, how: How) -> None:
         "--part writes shards: leave --until out": not job.wants("shards"),
         "--part and --scheduler-host contradict each other: parts need no luigid": (
             how.address is not None
+        ),
+        "--part reads images as shards need them: leave --read-order archive out": (
+            job.read_order == "archive"
         ),
         "--part reads archives where they lie: leave --stage out": bool(job.remote.stage_folder),
     }

@@ -16,6 +16,7 @@ from pipeline.state import (
     cleaning,
     lease,
     preflight,
+    read_order_choice,
     stage_choice,
     status,
     unverified,
@@ -103,6 +104,7 @@ def _prepare_job(asked: Job, how: How, standby: Standby | None, *, is_shared: bo
     alone = how.address is None and how.engine is None and not job.wants("plan")
     resolved = _with_stage(inventory, alone=alone, dry_run=dry_run)
     resolved = _with_verification(resolved, how, alone=alone)
+    resolved = _with_read_order(resolved, alone=alone, dry_run=dry_run)
     if dry_run:
         preflight.check_readonly(resolved)
         if warning := preflight.codec_warning(resolved):
@@ -136,13 +138,23 @@ def _with_stage(inventory: Inventory, *, alone: bool, dry_run: bool) -> Resolved
 
 
 def _with_verification(resolved: ResolvedJob, how: How, *, alone: bool) -> ResolvedJob:
-    """Return the job with what was decided of the when its archives are verified."""
+    """Return the job with what was decided of when its archives are verified."""
     choice = verify_choice.choose(Inventory(resolved), workers=how.workers, alone=alone)
     if choice.reason:
         say(f"--verify beside: archives are verified before the shards: {choice.reason}", err=True)
     if choice.job.verify == resolved.job.verify:
         return resolved
     return resolve(choice.job) if how.dry_run else resolve.reading(choice.job)
+
+
+def _with_read_order(resolved: ResolvedJob, *, alone: bool, dry_run: bool) -> ResolvedJob:
+    """Return the job with what was decided of the order that archives are read in; say that."""
+    choice = read_order_choice.choose(Inventory(resolved), alone=alone)
+    if choice.line:
+        say(choice.line)
+    if choice.job == resolved.job:
+        return resolved
+    return resolve(choice.job) if dry_run else resolve.reading(choice.job)
 
 
 @contextlib.contextmanager

@@ -10,6 +10,13 @@ import psutil
 import pytest
 from support import SHARDS, RawSet, command, prepare, products, temporary_files
 
+_ORDERS = {
+    "before": ("--verify", "before"),
+    "beside": ("--verify", "beside"),
+    "sorted": ("--read-order", "archive", "--segment-size", 200_000),
+}
+"""The options that an archive is verified and read by."""
+
 
 def _half_written(out: Path, undisturbed: dict[str, str]) -> list[str]:
     temporary = {str(path.relative_to(out)) for path in temporary_files(out)}
@@ -25,6 +32,7 @@ def _half_written(out: Path, undisturbed: dict[str, str]) -> list[str]:
     [
         *((0.3, "before"), (0.6, "before"), (0.9, "before"), (1.2, "before"), (1.5, "before")),
         *((0.6, "beside"), (0.9, "beside"), (1.2, "beside"), (1.5, "beside")),
+        *((0.9, "sorted"), (1.2, "sorted"), (1.5, "sorted"), (1.8, "sorted")),
     ],
 )
 @pytest.mark.usefixtures("hurried")
@@ -32,7 +40,8 @@ def test_nothing_half_written_ever_stands_under_a_final_name(
     sample: RawSet, undisturbed: dict[str, str], out: Path, after: float, order: str
 ) -> None:
     where = ("--raw", sample.raw, "--config", sample.config, "--out", out)
-    arguments = command("imagenet", *where, *SHARDS, "--workers", 2, "--verify", order)
+    options = (*SHARDS, *_ORDERS[order])
+    arguments = command("imagenet", *where, *options, "--workers", 2)
     started = psutil.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     time.sleep(after)
     processes = [started, *started.children(recursive=True)]
@@ -40,7 +49,8 @@ def test_nothing_half_written_ever_stands_under_a_final_name(
         process.kill()
     psutil.wait_procs(processes)
     assert _half_written(out, undisturbed) == []
-    last = prepare(sample, out, *SHARDS, "--verify", order)
+    last = prepare(sample, out, *options)
     assert last.returncode == 0, last.stderr
     assert products(out) == undisturbed
     assert temporary_files(out) == []
+    assert list(out.rglob("*.images")) == []

@@ -50,6 +50,8 @@ CASES: Mapping[tuple[str, str], tuple[tuple[str, ...], str]] = {
     (SET, "--replace"): ((), ""),
     (SET, "--update"): ((), ""),
     (SET, "--verify"): ((), "beside"),
+    (SET, "--read-order"): ((), "archive"),
+    (SET, "--segment-size"): ((), "4096"),
     (SET, "--stage"): (("--raw", "http://127.0.0.1:9/raw"), "/stage"),
     (LIST, "--recursive"): ((), ""),
     (LIST, "--exts"): ((), ".png"),

@@ -414,6 +414,8 @@ def test_a_job_survives_json() -> None:
         update=True,
         append=True,
         verify="beside",
+        read_order="archive",
+        segment_bytes=4096,
         appended=(AppendParent("train", "0123456789ab", "ba9876543210", 8),),
         exports=("parquet",),
         data_dir="/data",

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from pipeline.errors import UsageError
-from pipeline.job.options import STEPS, VERIFY, Job
+from pipeline.job.options import READ_ORDERS, STEPS, VERIFY, Job
 from pipeline.job.table.common import WORKERS
 from pipeline.job.table.group import Group, Kind
 from pipeline.job.table.option import COMMANDS, LIST, RESHARD, SET, Option
+from pipeline.storage.location import is_address
 
 if TYPE_CHECKING:
     from pipeline.sources.data_set import DataSet
@@ -29,6 +30,28 @@ def _append(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[UsageE
         yield UsageError(
             "--append adds to shards, and none are asked for",
             remedy="leave out --append, or --until extract",
+        )
+
+
+def _read_order(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[UsageError]:
+    """Refuse to read archives in their own order where that is not what is done."""
+    del dataset, names
+    if job.read_order != "archive":
+        return
+    places = {"--out": job.out, "--raw": job.raw}
+    remote = ", ".join(flag for flag, place in places.items() if is_address(place))
+    whys = {
+        "no archive is read where --tree is given": bool(job.tree),
+        f"archives and sorted segments lie on this machine, and {remote} does not": bool(remote),
+        "no shards are asked for": not job.wants("shards"),
+        "other commands write the shards that --until plan asks for": job.wants("plan"),
+        "--verify beside has shards written before an archive is read": job.verify == "beside",
+        "--stage has archives copied before they are read": bool(job.remote.stage_folder),
+    }
+    for why in (why for why, is_so in whys.items() if is_so):
+        yield UsageError(
+            f"--read-order archive has no effect here: {why}",
+            remedy="leave out --read-order, or what contradicts it",
         )
 
 
@@ -95,6 +118,32 @@ RUN_OPTIONS: Final = (
         field="verify",
         default=Job.verify,
         choices=VERIFY,
+    ),
+    Option(
+        flag="--read-order",
+        kind=Kind.CHOICE,
+        group=Group.RUN,
+        help="How images are read from archives: as shards need them; or archives front to back, a"
+        " segment at a time, whose images are sorted by shard in OUT until the shards are there,"
+        " so that a disk need not seek for each image; or auto: the latter for an archive on a"
+        " rotational disk that is larger than half of the memory, where there is room.",
+        commands=(SET,),
+        field="read_order",
+        default=Job.read_order,
+        choices=READ_ORDERS,
+        refusals=_read_order,
+    ),
+    Option(
+        flag="--segment-size",
+        kind=Kind.NUMBER,
+        group=Group.RUN,
+        help="How much of an archive is held in memory and sorted at once where archives are read"
+        " in their own order; default: 2147483648, 2 GiB.",
+        commands=(SET,),
+        field="segment_bytes",
+        default=Job.segment_bytes,
+        least=1 << 12,
+        metavar="BYTES",
     ),
     Option(
         flag="--append",

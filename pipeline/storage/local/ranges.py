@@ -67,6 +67,14 @@ class RangeReader:
         with translate_oserrors(self.path):
             return patiently(partial(_read_into, self._buffer[:length], self._fd, offset))
 
+    def read_into(self, view: memoryview, offset: int) -> int:
+        """Read what stands at `offset` into a view; return how many bytes that are.
+
+        They are fewer than the view has only where the file ends.
+        """
+        with translate_oserrors(self.path):
+            return len(patiently(partial(_read_into, view, self._fd, offset)))
+
     def close(self) -> None:
         """Close the file."""
         os.close(self._fd)

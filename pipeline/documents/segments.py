@@ -1,0 +1,32 @@
+"""The mark of a sorted segment of archives."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from pipeline.documents.values import ContentHash, Digest, Key, Position, Size
+from pipeline.manifest import FileEntry
+
+
+class SegmentMark(Struct, frozen=True):
+    """The mark of a sorted segment, see `pipeline.segments.layout`.
+
+    Attributes:
+        digest: of all that decides the bytes of the segments of a split.
+        split: name of the split.
+        plan: digest of its plan.
+        shards: digest of its shards, whatever their format.
+        number: of the segment, from 0.
+        images: how many it has.
+        index: xxh3-128 of its index.
+        files: the sorted segment.
+    """
+
+    digest: Digest
+    split: Key
+    plan: Digest
+    shards: Digest
+    number: Position
+    images: Size
+    index: ContentHash
+    files: tuple[FileEntry, ...]

@@ -1,0 +1,128 @@
+"""Whether the images of archives are read in the order of these, or as shards need them, and why.
+
+It is decided once, when a command starts, and what was decided is part of the job that it runs: no
+byte of an output follows from it.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from typing import Final
+
+from pipeline import storage
+from pipeline.errors import UsageError
+from pipeline.job.artifacts import SHARDS
+from pipeline.job.options import Job
+from pipeline.job.resolve import ResolvedJob, resolve
+from pipeline.job.split import SplitJob
+from pipeline.quantities import size
+from pipeline.segments import of_split
+from pipeline.shards.work import ShardWork
+from pipeline.state import preflight, sorted_segments
+from pipeline.state.inventory import Inventory
+from pipeline.storage import DiskKind
+
+_CACHED: Final = 0.5
+"""The share of the memory that keeps an archive which was just verified, beside what is written."""
+_LEAST_MISSING: Final = 0.25
+"""The share of the shards that must be missing: archives are sorted as a whole."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How the images of archives are read.
+
+    Attributes:
+        job: the job, which says so.
+        line: the same, for people; "": there is nothing to say.
+    """
+
+    job: Job
+    line: str = ""
+
+
+def choose(inventory: Inventory, *, alone: bool) -> Choice:
+    """Return how the images of a job's archives are read; ``auto`` in the job counts as ``shard``.
+
+    Unless it is asked for, archives are read in their own order where shards would have the disk
+    seek for each image: they lie on a rotational disk, and are larger than what memory keeps of
+    them; where that pays, since not only few shards are missing; and where there is room for one
+    more copy of them in the output folder.
+
+    Args:
+        inventory: what there is of the job, of which it is decided when archives are verified.
+        alone: whether no other host takes part, by whatever means.
+
+    Raises:
+        UsageError: the order of archives is asked for, and other hosts take part, or they are no
+            plain tars.
+    """
+    resolved = inventory.resolved
+    asked = resolved.job.read_order
+    if asked == "archive" and not alone:
+        raise UsageError(
+            "--read-order archive is for shards that one command of one host writes",
+            remedy="leave it out where parts, clusters or a luigid share the work",
+        )
+    if asked == "archive":
+        _check_archives(resolved)
+    splits = _splits_to_sort(inventory) if alone and asked == "auto" else []
+    sorting = replace(resolved.job, read_order="archive")
+    if not splits or not (sorted_segments.are_begun(resolved) or _pays(resolved, splits)):
+        return Choice(resolved.job)
+    sorted_job = Inventory(resolve(sorting))
+    needed = preflight.needed_bytes(sorted_job.resolved)
+    free = storage.free_bytes(resolved.out)
+    if free is not None and needed > free:
+        return Choice(
+            resolved.job,
+            f"images are read as shards need them: to sort the archives first, {resolved.out} lacks"
+            f" room: {size(needed)} would be written there, and {size(free)} are free",
+        )
+    copied = size(sorted_segments.bytes_to_sort(sorted_job))
+    return Choice(
+        sorting,
+        "archives are read in their own order, since they lie on a rotational disk:"
+        f" {copied} are sorted in {resolved.out} until the shards are there;"
+        " --read-order shard does without",
+    )
+
+
+def _check_archives(resolved: ResolvedJob) -> None:
+    """Check that archives whose own order is asked for can be read in it."""
+    for split in resolved.splits.values():
+        if not of_split.can_be_sorted(resolved, split):
+            files = ", ".join(archive.file for archive in split.source.inputs)
+            raise UsageError(
+                f"--read-order archive is for plain tars: those of {split.name} are none",
+                expected="archives whose names end in .tar",
+                found=files or "images that lie in no archive",
+                remedy="leave it out",
+            )
+
+
+def _splits_to_sort(inventory: Inventory) -> list[SplitJob]:
+    """Return the splits of which shards are to be written, and whose archives can be sorted."""
+    resolved = inventory.resolved
+    every = resolved.splits.values() if resolved.job.wants("shards") else ()
+    splits = [split for split in every if of_split.can_be_sorted(resolved, split)]
+    pending = {each.split for each in inventory.pending() if each.kind == SHARDS} if splits else ()
+    return [split for split in splits if split.name in pending]
+
+
+def _pays(resolved: ResolvedJob, splits: list[SplitJob]) -> bool:
+    """Whether a disk would seek for each of many images that are in no memory."""
+    disk = storage.disk_of(storage.on_this_machine(resolved.raw), writing=False)
+    if disk.kind is not DiskKind.ROTATIONAL:
+        return False
+    layouts = [of_split.layout_of(resolved, split) for split in splits]
+    if sum(sum(layout.sizes) for layout in layouts) <= _CACHED * memory_bytes():
+        return False
+    missing = [len(ShardWork(resolved, split).missing()) for split in splits]
+    return sum(missing) >= _LEAST_MISSING * sum(split.shards for split in splits)
+
+
+def memory_bytes() -> int:
+    """Return the bytes of memory that this machine has."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -1,0 +1,88 @@
+"""The step that sorts archives by shard, a segment at a time, where a disk seeks slowly."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import luigi
+
+from pipeline import manifest, paths, storage
+from pipeline.catalog import plan
+from pipeline.documents.segments import SegmentMark
+from pipeline.job.artifacts import PLAN, SEGMENTS, Artifact
+from pipeline.job.resolve import ResolvedJob
+from pipeline.segments import of_split, places
+from pipeline.segments.sort import images_of, sort_segment
+from pipeline.shards.write import check_unchanged
+from pipeline.state import raw_archives, unverified
+from pipeline.storage import Location
+from tasks.base import Volume
+from tasks.splits import SplitTask
+
+
+class SortSegment(SplitTask):
+    """The images of one segment of archives, in the order of shards; `digest` is the segments'."""
+
+    number: luigi.IntParameter = luigi.IntParameter(description="0-based number of the segment")
+    makes = SEGMENTS
+    document_kind = SegmentMark
+    resources = {"archives in their order": 1}  # noqa: RUF012 - Luigi's own
+    """One at a time: two would make the disk go to and fro, and each holds a whole segment."""
+
+    @classmethod
+    def of(cls, resolved: ResolvedJob, artifact: Artifact) -> list[Self]:
+        """Return a task for each segment."""
+        layout = of_split.layout_of(resolved, resolved.splits[artifact.split])
+        named = {**cls.named(artifact), "out": resolved.job.out, "job": resolved.job}
+        return [cls(number=number, **named) for number in range(layout.segments)]
+
+    @classmethod
+    def named(cls, artifact: Artifact) -> dict[str, Any]:
+        """Return the parameters that name the segments of a split."""
+        return {"split": artifact.split, "digest": artifact.digest}
+
+    @property
+    def counter_name(self) -> str:
+        """What its progress is noted under."""
+        return f"{self.split} {self.number}"
+
+    def mark(self) -> Location:
+        """Return the path of the mark of this segment."""
+        return places.mark(self.folder, str(self.digest), self.number)
+
+    def document(self) -> SegmentMark | None:
+        """Return that mark, if the sorted segment is there."""
+        return manifest.read_complete(self.mark(), self.folder, SegmentMark)
+
+    def make(self) -> Volume:
+        """Read the segment, and write its images by shard."""
+        split, digest = self.split_job, str(self.digest)
+        self.check(*self.needed(PLAN))
+        planned = paths.plan(self.folder, split.name, split.plan_digest)
+        layout = of_split.layout_of(self.resolved, split)
+        images = images_of(layout, self.number, plan.read(planned))
+        seen = unverified.seen_images(self.resolved, split)
+        start, stop = images.bounds
+        path = places.segment(self.folder, digest, self.number)
+        with (
+            raw_archives.verifying_again(self.resolved, split),
+            storage.open_sources(self.resolved.root) as archives,
+            self.counter(stop - start, "bytes") as progress,
+            storage.StagedFile(path) as staged,
+        ):
+            check_unchanged(archives, seen.infos)
+            members = split.source.known_contents(self.folder)
+            root = self.resolved.root
+            index = sort_segment(staged, layout, images, root, members, progress)
+            check_unchanged(archives, seen.infos)
+            document = {
+                "digest": digest,
+                "split": split.name,
+                "plan": split.plan_digest,
+                "shards": split.shards_digest,
+                "number": self.number,
+                "images": images.rows.num_rows,
+                "index": manifest.hash_bytes(index),
+            }
+            manifest.publish([staged], self.mark(), self.folder, document)
+        return Volume(images=images.rows.num_rows, size=stop - start)

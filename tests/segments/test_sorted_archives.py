@@ -1,0 +1,168 @@
+"""Shards whose images are read in the order of their archives: the same bytes, and no damage."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import inprocess
+import pytest
+from commands import prepare
+from sortedjobs import TINY, begun, flip, job, segments
+from support import RawSet, products
+
+from pipeline import paths, storage
+from pipeline.errors import MemberDiffers, OutputDamaged, TransientError
+from pipeline.formats.registry import FORMATS
+from pipeline.images.prepare import ImageOptions
+from pipeline.job.resolve import resolve
+from pipeline.segments import of_split, places
+from pipeline.segments.read import SortedSegments
+from pipeline.shards.work import ShardWork
+
+TRAIN = "segments-train"
+WORDS = ("--no-boxes", "--shards", "train=3,validation=2")
+
+
+def make_all(work: ShardWork) -> None:
+    """Write the shards of a split that are missing."""
+    for shard in work.missing():
+        work.make(shard)
+
+
+@pytest.mark.parametrize("image", [ImageOptions(), ImageOptions(resize=24)], ids=["", "resized"])
+def test_shards_of_all_formats_have_the_bytes_of_the_other_order(
+    small: RawSet, out: Path, tmp_path: Path, image: ImageOptions
+) -> None:
+    options = {"formats": tuple(FORMATS), "image": image}
+    begun(small, tmp_path / "other", read_order="shard", **options)
+    resolved = begun(small, out, TRAIN, "segments-validation", **options)
+    assert len(segments(resolved, "train")) > 2
+    assert len(segments(resolved, "validation")) > 1
+    begun(small, out, **options)
+    assert products(out) == products(tmp_path / "other")
+    assert segments(resolved, "train") == segments(resolved, "validation") == []
+
+
+def test_a_command_gives_the_same_output_and_state(
+    small: RawSet, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert prepare(small, tmp_path / "other", *WORDS).returncode == 0
+    where = ("--raw", small.raw, "--config", small.config, "--out", out)
+    order = ("--read-order", "archive", "--segment-size", TINY)
+    ended = inprocess.shardmill(monkeypatch, "imagenet", *where, *WORDS, *order)
+    assert ended.status == 0, ended.said
+    assert products(out) == products(tmp_path / "other")
+
+    def state(folder: Path) -> set[str]:
+        names = {path.relative_to(folder).as_posix() for path in folder.rglob("*.json")}
+        return {name for name in names if not name.startswith((".shardmill/runs", ".shardmill/le"))}
+
+    assert state(out) == state(tmp_path / "other")
+    assert not list(out.rglob("*.images"))
+    inprocess.forget()
+    ended = inprocess.shardmill(monkeypatch, "imagenet", *where, *WORDS, *order)
+    assert "already complete" in ended.said
+
+
+def test_images_that_several_processes_prepare_are_the_same(
+    small: RawSet, out: Path, tmp_path: Path
+) -> None:
+    image = ImageOptions(resize=24)
+    begun(small, tmp_path / "other", read_order="shard", image=image)
+    resolved = begun(small, out, TRAIN, image=image)
+    work = ShardWork(resolved, resolved.splits["train"])
+    assert work.make(1, processes=2).images > 0
+    name = f"tfrecord/train/{work.split.outputs[0].digest}/train-00001-of-00003"
+    assert (out / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
+
+
+@pytest.mark.parametrize("what", ["an image", "the index", "cut", "gone", "its mark"])
+def test_a_segment_that_is_damaged_is_never_used_and_made_anew(
+    small: RawSet, out: Path, what: str
+) -> None:
+    resolved = begun(small, out, TRAIN)
+    first = segments(resolved, "train")[0]
+    before = first.read_bytes()
+    if what in {"an image", "the index"}:
+        flip(first, 100 if what == "an image" else -1)
+    elif what == "cut":
+        first.write_bytes(before[:50])
+    elif what == "gone":
+        first.unlink()
+    else:
+        flip(first.with_suffix(".json"), 40)
+    work = ShardWork(resolved, resolved.splits["train"])
+    with pytest.raises(TransientError, match="it is made anew") as refused:
+        make_all(work)
+    assert str(first) in str(refused.value)
+    assert "--read-order shard" in str(refused.value)
+    begun(small, out, TRAIN)
+    assert first.read_bytes() == before
+    begun(small, out)
+    assert not work.missing()
+
+
+def test_damage_is_found_where_no_hashes_of_images_are_kept(small: RawSet, out: Path) -> None:
+    resolved = begun(small, out, TRAIN)
+    for table in (out / ".shardmill/archives").glob("*.members.*"):
+        table.unlink()
+    flip(segments(resolved, "train")[1], 2000)
+    work = ShardWork(resolved, resolved.splits["train"])
+    with pytest.raises(TransientError, match="not as it was written"):
+        make_all(work)
+
+
+def test_an_image_that_differs_from_the_archive_has_its_segment_made_anew(
+    small: RawSet, out: Path
+) -> None:
+    resolved = begun(small, out, TRAIN)
+    work = ShardWork(resolved, resolved.splits["train"])
+    sorted_ones = SortedSegments(out, of_split.layout_of(resolved, work.split))
+    rows = work._plan.rows(0)
+    with sorted_ones.opening(0, rows, resolved.root)() as sources:
+        row = rows.slice(0, 1).to_pylist()[0]
+        where = row["source"], row["offset"], row["length"]
+        with storage.open_sources(resolved.root) as archives:
+            assert sources.read(*where) == archives.read(*where)
+        with pytest.raises(TransientError, match="not what it was when its archive was verified"):
+            sources.not_cached(*where)
+    marks = list(places.folder(out, of_split.digest(resolved, work.split)).glob("*.json"))
+    assert len(marks) == len(segments(resolved, "train")) - 1
+
+
+def test_an_archive_with_a_flipped_bit_is_refused_and_verified_again(
+    small: RawSet, out: Path, tmp_path: Path
+) -> None:
+    mine = small.copy(tmp_path / "raw")
+    begun(mine, out, "plan-train")
+    archive = mine.raw / "ILSVRC2012_img_train.tar"
+    seen = archive.stat()
+    flip(archive, archive.read_bytes().index(b"\xff\xd8\xff") + 500)
+    os.utime(archive, ns=(seen.st_atime_ns, seen.st_mtime_ns))
+    with pytest.raises(MemberDiffers, match=r"ILSVRC2012_img_train\.tar"):
+        begun(mine, out, TRAIN)
+    inprocess.forget()
+    resolved = resolve(job(mine, out))
+    assert segments(resolved, "train") == []
+    marks = (out / ".shardmill/archives").glob("ILSVRC2012_img_train.tar.[0-9]*.json")
+    assert not list(marks)
+
+
+def test_a_plan_that_is_damaged_is_made_anew(small: RawSet, out: Path) -> None:
+    resolved = begun(small, out, "plan-train")
+    split = resolved.splits["train"]
+    plan = paths.plan(out, "train", split.plan_digest)
+    flip(Path(plan), 300)
+    with pytest.raises((TransientError, OutputDamaged)):
+        begun(small, out, TRAIN)
+    begun(small, out, TRAIN)
+
+
+def test_what_was_sorted_before_a_command_was_killed_is_kept(small: RawSet, out: Path) -> None:
+    resolved = begun(small, out, TRAIN)
+    made = segments(resolved, "train")
+    before = [path.stat().st_ino for path in made[1:]]
+    made[0].with_suffix(".json").unlink()
+    begun(small, out, TRAIN)
+    assert [path.stat().st_ino for path in made[1:]] == before

@@ -1,0 +1,75 @@
+"""Sorted segments of archives go when no shard needs them, and not before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import inprocess
+import pytest
+from support import RawSet
+
+from pipeline.job.options import Job
+from pipeline.job.resolve import ResolvedJob, resolve
+from pipeline.segments import of_split, places
+from pipeline.state import cleaning, sorted_segments, status
+from tasks.artifact_tasks import tasks_of
+
+
+def job(raw: RawSet, out: Path, segment_bytes: int = 60_000, **options: object) -> Job:
+    given: dict[str, object] = {"splits": ("validation",), "boxes": False}
+    given |= {"read_order": "archive", "segment_bytes": segment_bytes}
+    return raw.job(out, **(given | options))
+
+
+@pytest.fixture
+def begun(small: RawSet, out: Path) -> ResolvedJob:
+    """A job whose archive is sorted, in segments of two sizes, and that has no shard."""
+    for segment_bytes in (40_000, 60_000):
+        resolved = resolve(job(small, out, segment_bytes))
+        inprocess.build(tasks_of(resolved, ["segments-validation"]))
+    status.record_job(resolved)
+    return resolved
+
+
+def folders(out: Path) -> set[str]:
+    """Return the digests of the segments that are there."""
+    there = places.every(out)
+    return {path.name for path in there.iterdir()} if there.is_dir() else set()
+
+
+def test_they_stay_while_shards_are_missing(begun: ResolvedJob, out: Path) -> None:
+    shards = begun.splits["validation"].shards_digest
+    assert len(folders(out)) == 2
+    cleaning.sweep(begun)
+    assert sorted_segments.plans(out, {shards}) == {}
+    assert sorted_segments.plans(out, None) == {}
+    assert len(sorted_segments.plans(out, set())) == 2
+    assert len(folders(out)) == 2
+    assert sorted_segments.are_begun(begun)
+
+
+def test_they_go_of_every_size_when_all_shards_are_there(begun: ResolvedJob, out: Path) -> None:
+    inprocess.build(tasks_of(begun, ["shards-validation"]))
+    assert len(folders(out)) == 2
+    cleaning.sweep(begun)
+    assert folders(out) == set()
+    assert not sorted_segments.are_begun(begun)
+
+
+def test_clean_removes_what_the_last_job_does_not_need(
+    small: RawSet, begun: ResolvedJob, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = inprocess.shardmill(monkeypatch, "clean", out, "--yes")
+    assert "nothing to remove" in ended.said
+    other = resolve(job(small, out, order="name"))
+    status.record_job(other)
+    inprocess.build(tasks_of(other, ["segments-validation"]))
+    stranger = places.folder(out, of_split.digest(begun, begun.splits["validation"])) / "notes.txt"
+    stranger.write_text("mine")
+    ended = inprocess.shardmill(monkeypatch, "clean", out, "--yes")
+    assert "kept of archives, sorted by shard, and needed by no output" in ended.said
+    assert folders(out) == {
+        of_split.digest(other, other.splits["validation"]),
+        stranger.parent.name,
+    }
+    assert list(stranger.parent.iterdir()) == [stranger]
