@@ -3,7 +3,7 @@
 Of a source whose name ends in ``.zip`` a place is no range of bytes: the offset is that of the name
 of a member, behind the `LOCAL_HEADER` bytes of its header, and the length that of its content. Such
 a member is read by one range, inflated if it is packed, and checked by its CRC-32. Of a source
-whose name ends in ``.parquet`` the offset is the row, from 1; see `parquet_rows`. One whose name
+whose name ends in ``.parquet`` the offset is the row, from 1; see `parquet_sources`. One whose name
 ends in ``.tars`` is a folder of tars, which is read as one tar.
 """
 
@@ -19,7 +19,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline import storage
-from pipeline.archives.parquet_rows import ParquetRows, is_parquet
+from pipeline.archives.parquet_rows import is_parquet
+from pipeline.archives.parquet_sources import ParquetSources
 from pipeline.archives.zip import Span, ZipMember, read_members, spans
 from pipeline.archives.zip_index import LOCAL_HEADER, read_index
 from pipeline.errors import ArchiveRefused
@@ -29,7 +30,6 @@ ZIP: Final = ".zip"
 """What names of zip archives end in, in lower case."""
 MOST_BYTES: Final = 1 << 30
 """Bytes of a member at most."""
-_MOST_OPEN: Final = 64  # Parquet files
 
 
 def is_zip(source: str) -> bool:
@@ -126,8 +126,7 @@ class _PackedSources:
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
         self._archives: dict[str, _Archive] = {}
-        self._tables: dict[str, ParquetRows] = {}
-        self._last: ParquetRows | None = None
+        self._parquet = ParquetSources(sources)
         self._folders: dict[str, TarFolderReader] = {}
 
     @property
@@ -152,6 +151,7 @@ class _PackedSources:
 
     def will_need(self, source: str, offset: int, length: int) -> None:
         if is_parquet(source):
+            self._parquet.will_need(source, offset - 1)
             return
         if is_tar_folder(source):
             self._folder(source).will_need(offset, length)
@@ -163,7 +163,7 @@ class _PackedSources:
 
     def not_cached(self, source: str, offset: int, length: int) -> None:
         if is_parquet(source):
-            self._table(source).forget()
+            self._parquet.forget(source, offset - 1)
             return
         if is_tar_folder(source):
             self._folder(source).not_cached(offset, length)
@@ -175,7 +175,7 @@ class _PackedSources:
 
     def read(self, source: str, offset: int, length: int) -> memoryview:
         if is_parquet(source):
-            return self._table(source).image(offset - 1)[:length]
+            return self._parquet.image(source, offset - 1)[:length]
         if is_tar_folder(source):
             return self._folder(source).read(offset, length)
         if not is_zip(source):
@@ -191,11 +191,10 @@ class _PackedSources:
         return self._sources.read_whole(source, length)
 
     def close(self) -> None:
-        for table in self._tables.values():
-            table.close()
+        self._parquet.close()
         for folder in self._folders.values():
             folder.close()
-        self._tables, self._folders = {}, {}
+        self._folders = {}
         self._sources.close()
 
     def __enter__(self) -> Self:
@@ -209,18 +208,6 @@ class _PackedSources:
         /,
     ) -> None:
         self.close()
-
-    def _table(self, source: str) -> ParquetRows:
-        """Return a Parquet file; of all but this one no row group is held."""
-        known = self._tables.get(source)
-        if known is None:
-            while len(self._tables) >= _MOST_OPEN:
-                self._tables.pop(next(iter(self._tables))).close()
-            known = self._tables[source] = ParquetRows(self._sources.path(source))
-        if self._last is not None and self._last is not known:
-            self._last.forget()
-        self._last = known
-        return known
 
     def _folder(self, source: str) -> TarFolderReader:
         known = self._folders.get(source)

@@ -1,13 +1,15 @@
 """Images in the rows of a Parquet file: which column has them, and their bytes, row by row.
 
 The bytes of an image lie in compressed pages. So a row is read with the others of its row group,
-and the last group that was decoded is kept: who reads row after row decodes each once.
+and the last group that was decoded is kept: who reads row after row decodes each once. For those
+who read in another order there is `unpacked_rows`.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from contextlib import ExitStack
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
 
@@ -45,6 +47,26 @@ def image_column(schema: pa.Schema) -> str | None:
     return next((name for name in _NAMES if name in binary), None)
 
 
+@dataclass(frozen=True)
+class RowGroups:
+    """Which rows the row groups of a file have.
+
+    Attributes:
+        identity: all that decides the images in it: where it lies, how it looks, and the column.
+        starts: the first row of each group, from 0, and how many rows there are.
+    """
+
+    identity: str
+    starts: tuple[int, ...]
+
+    def of(self, row: int) -> tuple[int, int] | None:
+        """Return the group of a row, from 0, and its place there; None: there is no such row."""
+        if not 0 <= row < self.starts[-1]:
+            return None
+        group = bisect_right(self.starts, row) - 1
+        return group, row - self.starts[group]
+
+
 class ParquetRows:
     """A Parquet file of images, open until it is closed.
 
@@ -69,9 +91,10 @@ class ParquetRows:
                 remedy="of paths of images, write a list: CSV with the columns path and label",
             )
         self.column = column
-        metadata = self.file.metadata
+        metadata, info = self.file.metadata, storage.stat(path)
         counts = (metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
-        self.starts = [0, *accumulate(counts)]
+        identity = "\0".join(map(str, (path, info, column)))
+        self.groups = RowGroups(identity, (0, *accumulate(counts)))
         self._kept: tuple[int, pa.Array] | None = None
 
     def images(self, group: int) -> pa.Array:
@@ -95,10 +118,11 @@ class ParquetRows:
 
     def image(self, row: int) -> memoryview:
         """Return the image of a row, from 0; no bytes where there is none, or no such row."""
-        if not 0 <= row < self.starts[-1]:
+        found = self.groups.of(row)
+        if found is None:
             return memoryview(b"")
-        group = bisect_right(self.starts, row) - 1
-        value = self.images(group)[row - self.starts[group]]
+        group, place = found
+        value = self.images(group)[place]
         return view(value) if value.is_valid else memoryview(b"")
 
     def forget(self) -> None:

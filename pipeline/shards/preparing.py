@@ -136,7 +136,8 @@ class _ImageWork:
     """Prepares the image of one row of a plan; see `open_images`.
 
     Images that are announced ahead are read by whichever process takes them: the kernel keeps
-    what it has read for all. Nothing of Arrow is used, whose threads a fork has not.
+    what it has read for all. Of Arrow only what needs none of its threads is used, such as a row
+    group of a Parquet file that is decoded by the caller: a fork has not these threads.
     """
 
     def __init__(

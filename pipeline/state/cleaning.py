@@ -106,7 +106,8 @@ def left_locks(out: Location) -> Plan:
 
 
 def sweep(resolved: ResolvedJob) -> None:
-    """Remove what dead processes have left half written where a job writes."""
+    """Remove what dead processes have left half written where a job writes, and unpacked files."""
+    storage.give_up_unpacked(resolved.root)
     for each in stale(resolved.out, temps(resolved.out, resolved)):
         storage.remove_temp(each.temp, each.plan)
     at_work.sweep(resolved.out)

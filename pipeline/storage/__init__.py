@@ -129,6 +129,14 @@ from pipeline.storage.stores import (
     told_md5,
     watch,
 )
+from pipeline.storage.unpacked import (
+    forget_unpacked,
+    give_up_unpacked,
+    is_unpacked,
+    keep_unpacked,
+    unpacked_folder,
+    unpacked_name,
+)
 from pipeline.storage.waiting import WAITS
 
 __all__ = [
@@ -186,9 +194,11 @@ __all__ = [
     "file_stamps",
     "folder_above",
     "folders",
+    "forget_unpacked",
     "free_bytes",
     "full_path",
     "give_up",
+    "give_up_unpacked",
     "holds",
     "host_name",
     "host_root",
@@ -200,7 +210,9 @@ __all__ = [
     "is_locked",
     "is_sent",
     "is_tar_folder",
+    "is_unpacked",
     "is_within",
+    "keep_unpacked",
     "kind",
     "kinds",
     "left_locks",
@@ -268,6 +280,8 @@ __all__ = [
     "told_md5",
     "translated",
     "unfinished_uploads",
+    "unpacked_folder",
+    "unpacked_name",
     "use",
     "using",
     "wait_for_lock",

@@ -91,6 +91,8 @@ def verify(out: str, against: str, remove_damaged: bool, workers: int | None, **
             if isinstance(error, Exception) and _is_defect(error):
                 return _internal_error(error)
             raise
+        if raw is not None:
+            storage.give_up_unpacked(raw)
         _warn_of_dead_paths(folder)
         _sum_up(findings)
         if findings and remove_damaged:

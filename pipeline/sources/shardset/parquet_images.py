@@ -41,7 +41,7 @@ def images(path: Location, note: Note) -> Iterator[FoundImage]:
             said = rows.file.read_row_group(group, others, use_threads=False) if others else None
             found = rows.images(group)
             for place in range(len(found)):
-                number = rows.starts[group] + place + 1
+                number = rows.groups.starts[group] + place + 1
                 value = found[place]
                 if not value.is_valid or not len(value.as_buffer()):
                     note("a row without an image", f"{path}, row {number}")

@@ -21,10 +21,10 @@ _TOUCHED_S: Final = 600.0  # one that was said to be in use so lately is not tou
 _NS: Final = 1_000_000_000
 
 
-def is_kept(path: Path, size: int) -> bool:
-    """Whether there is a copy of this size; if so, it is said to be in use."""
+def is_kept(path: Path, size: int | None = None) -> bool:
+    """Whether there is a copy, of this size if one is given; if so, it is said to be in use."""
     info = stat(path)
-    if info is None or info.size != size:
+    if info is None or (size is not None and info.size != size):
         return False
     if _age_s(int(info.stamp)) > _TOUCHED_S:
         with translate_oserrors(path):
