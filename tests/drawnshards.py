@@ -75,3 +75,37 @@ def tfrecords(path: Path, examples: Iterable[Mapping[str, object]]) -> Path:
             checksum = struct.pack("<I", shard.masked_crc32c(data))
             file.write(shard.frame_header(len(data)) + data + checksum)
     return path
+
+
+def mds(path: Path, encodings: Mapping[str, str], rows: Sequence[Mapping[str, bytes]]) -> Path:
+    """Write an MDS shard of encoded values as MosaicML's streaming lays it out, without index."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    names, fixed = sorted(encodings), {"int": 8, "int32": 4, "uint16": 2}
+    sizes = [fixed.get(encodings[name]) for name in names]
+    said = {
+        "column_encodings": [encodings[name] for name in names],
+        "column_names": names,
+        "column_sizes": sizes,
+        "compression": None,
+        "format": "mds",
+        "hashes": ["sha1"],
+        "size_limit": 1 << 26,
+        "version": 2,
+    }
+    config = json.dumps(said, sort_keys=True).encode()
+    samples = []
+    for row in rows:
+        values = [row[name] for name in names]
+        lengths = [len(v) for v, size in zip(values, sizes, strict=True) if size is None]
+        samples.append(struct.pack(f"<{len(lengths)}I", *lengths) + b"".join(values))
+    offset = 4 + 4 * (len(samples) + 1) + len(config)
+    offsets = [offset + sum(map(len, samples[:n])) for n in range(len(samples) + 1)]
+    table = struct.pack(f"<{len(offsets) + 1}I", len(samples), *offsets)
+    path.write_bytes(table + config + b"".join(samples))
+    return path
+
+
+def mds_index(folder: Path, names: Sequence[str], kind: str = "raw_data") -> None:
+    """Write the index that names the shards in a folder."""
+    shards = [{"raw_data": None, "zip_data": None, kind: {"basename": name}} for name in names]
+    (folder / "index.json").write_text(json.dumps({"shards": shards, "version": 2}))

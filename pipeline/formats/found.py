@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 from pipeline.catalog.objects import Box
 from pipeline.storage import Buffer, Location
@@ -50,6 +50,11 @@ class FoundImage:
 class ReadsOthers(ABC):
     """A format that reads shards of any program, not only those that it writes itself."""
 
+    ends: ClassVar[tuple[str, ...]] = ()
+    """What names of shards end in, in lower case, where the first bytes do not tell them."""
+    plain_name: ClassVar[str] = ""
+    """What all shards are called that no split names; "": there is no such name."""
+
     @abstractmethod
     def is_shard(self, head: bytes) -> bool:
         """Whether a file that begins so is a shard of this format."""
@@ -66,3 +71,12 @@ class ReadsOthers(ABC):
             OutputDamaged: the shard is cut short or damaged.
             InputRefused: it holds an image that does not stand in one piece.
         """
+
+    def shards_beside(self, path: Location) -> tuple[str, ...]:
+        """Return the names of the shards that should be in the folder of one; (): nobody says.
+
+        Raises:
+            InputRefused: what says so cannot be read.
+        """
+        del path
+        return ()

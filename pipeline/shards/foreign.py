@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from pipeline import storage
+from pipeline.archives.parquet_rows import PARQUET
 from pipeline.errors import InputRefused, OutputDamaged
 from pipeline.formats.found import FoundImage, Note, ReadsOthers
 from pipeline.formats.registry import FORMATS, is_cut
@@ -13,10 +14,18 @@ from pipeline.storage import Location
 
 __all__ = ["READ", "FoundImage", "Note", "format_of", "images", "is_cut", "label_offset"]
 
-READ: Final = tuple(name for name, each in FORMATS.items() if not each.has_columns)
-"""The formats of outputs whose shards may be read: those of `_READERS`, and tars."""
-
 _READERS: Final = {name: each for name, each in FORMATS.items() if isinstance(each, ReadsOthers)}
+_ARCHIVES: Final = (".tar", PARQUET)
+READ: Final = tuple(
+    name
+    for name, each in FORMATS.items()
+    if name in _READERS or each.files("")[0].endswith(_ARCHIVES)
+)
+"""The formats of outputs whose shards may be read: those of `_READERS`, tars and Parquet files."""
+ENDS: Final = tuple(end for each in _READERS.values() for end in each.ends)
+"""What names of shards end in that are told by these."""
+PLAIN_NAMES: Final = frozenset(each.plain_name for each in _READERS.values() if each.plain_name)
+"""What shards are called that no split names."""
 _HEAD: Final = 512  # bytes by which a file is recognised
 
 
@@ -24,7 +33,17 @@ def format_of(path: Location) -> str | None:
     """Return the name of the format that a file is a shard of; None: of none that is read."""
     with storage.open_ranges(path) as file:
         head = bytes(file.read(0, _HEAD))
-    return next((name for name, each in _READERS.items() if each.is_shard(head)), None)
+    named = (name for name, each in _READERS.items() if path.name.lower().endswith(each.ends))
+    told = (name for name, each in _READERS.items() if each.is_shard(head))
+    return next(named, None) or next(told, None)
+
+
+def shards_beside(path: Location) -> tuple[str, ...]:
+    """Return the shards that should be in the folder of one that its name tells, by their names."""
+    for each in _READERS.values():
+        if path.name.lower().endswith(each.ends):
+            return each.shards_beside(path)
+    return ()
 
 
 def images(path: Location, name: str, note: Note) -> Iterator[FoundImage]:

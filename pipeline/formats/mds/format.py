@@ -11,13 +11,14 @@ from pipeline.formats.base import (
     StoredRecord,
     WrittenShard,
 )
-from pipeline.formats.mds import columns, index, shard
+from pipeline.formats.found import FoundImage, Note, ReadsOthers
+from pipeline.formats.mds import columns, found, index, shard
 from pipeline.formats.reader import Reader
 from pipeline.formats.record import ImageRecord
 from pipeline.storage import Location, StagedFile
 
 
-class Mds(ContiguousFormat):
+class Mds(ContiguousFormat, ReadsOthers):
     """Samples of columns in MDS shards, and the index that MosaicML's streaming opens."""
 
     name = "mds"
@@ -27,6 +28,8 @@ class Mds(ContiguousFormat):
     has_columns = True
     writes_ids = False
     readers = (Reader("streaming", ("mosaicml-streaming",)),)
+    ends = found.ENDS
+    plain_name = "shard"
 
     def whole_files(self) -> tuple[str, ...]:
         """Return the index, besides those of every format."""
@@ -63,6 +66,19 @@ class Mds(ContiguousFormat):
     def fields(self, record: ImageRecord, options: RecordOptions) -> dict[str, object]:
         """Return the columns of an image."""
         return _without_masks(columns.said(record, options, columns.columns(options)))
+
+    def is_shard(self, head: bytes) -> bool:
+        """Say no: the name alone tells, a shard begins with a number."""
+        del head
+        return False
+
+    def images(self, path: Location, note: Note) -> Iterator[FoundImage]:
+        """Yield the images of a shard of any program."""
+        return found.images(path, note)
+
+    def shards_beside(self, path: Location) -> tuple[str, ...]:
+        """Return the shards of the index in the folder of one."""
+        return found.names_in_index(path)
 
     def masks_of(self, record: StoredRecord) -> tuple[bytes, ...]:
         """Return the masks that a sample has."""

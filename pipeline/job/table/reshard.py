@@ -27,9 +27,9 @@ SHARDS_READ: Final = (
         flag="--source",
         kind=Kind.PATH,
         group=Group.INPUT,
-        help="Folder of TFRecord, RecordIO or WebDataset shards of any program, or of zips, a"
-        " pattern of such files in quotes, one of them, or the output folder of another command; or"
-        " their s3:// address.",
+        help="Folder of TFRecord, RecordIO, WebDataset, Parquet or MDS shards of any program, or of"
+        " zips, a pattern of such files in quotes, one of them, or the output folder of another"
+        " command; or their s3:// address.",
         commands=(RESHARD,),
         field="images",
         metavar="SHARDS_OR_OUT",

@@ -106,7 +106,7 @@ def images_of(root: Location, name: str, note: Note) -> Iterator[FoundImage]:
         raise InputRefused(
             "no shard of a format that is read",
             file=str(path),
-            expected="a TFRecord or RecordIO shard, or a tar",
+            expected="a TFRecord, RecordIO or MDS shard, or a tar",
             found="an empty file" if info is not None and not info.size else "other bytes",
             remedy="get it again from where it came from, or move it away",
         )

@@ -12,9 +12,11 @@ from pipeline.archives.parquet_rows import ParquetRows, view
 from pipeline.documents.decoding import decoded
 from pipeline.errors import InputRefused, OutputDamaged
 from pipeline.shards.foreign import FoundImage, Note
+from pipeline.sources.shardset import parquet_objects as objects
 from pipeline.storage import Location
 
 _LABELS: Final = ("label", "labels", "cls", "class")
+_VECTOR: Final = "labels"
 _PATHS: Final = ("path", "file_name", "filename", "image_path", "key", "__key__")
 
 
@@ -29,17 +31,21 @@ def images(path: Location, note: Note) -> Iterator[FoundImage]:
     try:
         schema = rows.file.schema_arrow
         label, name = _first(schema, _LABELS), _first(schema, _PATHS)
-        if not label:
+        if not label and not _is_vector(schema):
             _check_no_labels(schema, path)
         inner = _path_of_image(schema, rows.column)
         words = _class_names(schema, label, path)
-        taken = {rows.column.partition(".")[0], label, name}
+        vector = _VECTOR if _is_vector(schema) else ""
+        boxes = objects.columns(schema)
+        others = [each for each in (label, name, inner, vector, *boxes) if each]
+        taken = {each.partition(".")[0] for each in (rows.column, *others, *objects.SIZE)}
         for column in sorted({*schema.names} - taken):
             note("a column that is not taken", f"{path}: {column}")
-        others = [each for each in (label, name, inner) if each]
         for group in range(rows.file.num_row_groups):
             said = rows.file.read_row_group(group, others, use_threads=False) if others else None
             found = rows.images(group)
+            listed = said.select([vector]).column(0) if said is not None and vector else None
+            objects_of = _rows(said, boxes)
             for place in range(len(found)):
                 number = rows.groups.starts[group] + place + 1
                 value = found[place]
@@ -50,10 +56,26 @@ def images(path: Location, note: Note) -> Iterator[FoundImage]:
                     name=_name(said, inner, name, place),
                     offset=number,
                     encoded=view(value),
+                    labels=tuple(listed[place].as_py() or ()) if listed is not None else (),
                     **_label(said, label, words, place),
+                    **(objects.said(objects_of[place]) if boxes else {}),
                 )
     finally:
         rows.close()
+
+
+def _rows(said: pa.Table | None, columns: list[str]) -> list[dict[str, Any]]:
+    """Return of each row what some columns have."""
+    if said is None or not columns:
+        return []
+    names = dict.fromkeys(each.partition(".")[0] for each in columns)
+    return list(said.select([*names]).to_pylist())
+
+
+def _is_vector(schema: pa.Schema) -> bool:
+    """Whether there is a list of all labels of an image."""
+    kind = schema.field(_VECTOR).type if _VECTOR in schema.names else pa.null()
+    return bool(pa.types.is_list(kind) and pa.types.is_floating(kind.value_type))
 
 
 def _first(schema: pa.Schema, names: tuple[str, ...]) -> str:

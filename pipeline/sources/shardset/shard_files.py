@@ -24,7 +24,10 @@ from pipeline.storage.clutter import is_clutter
 TAR: Final = ".tar"
 PACKED: Final = (".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".tar.zst")
 """What names of compressed tars end in."""
-_ENDS: Final = (TAR, ZIP, PARQUET, *PACKED, ".tfrecord", ".tfrecords", ".tfrec", ".record", ".rec")
+_ENDS: Final = (
+    *(TAR, ZIP, PARQUET, *PACKED, ".tfrecord", ".tfrecords", ".tfrec", ".record", ".rec"),
+    *foreign.ENDS,
+)
 _OF: Final = re.compile(
     r"(?P<head>.*?)[-_.]?(?P<number>[0-9]+)-of-(?P<count>[0-9]+)(?:-[0-9a-f]{16})?"
 )
@@ -74,11 +77,13 @@ def find(path: Location, root: Location, name: str) -> ShardFiles:
         raise UsageError(
             "there are no shards or archives of images",
             file=str(path),
-            expected="TFRecord or RecordIO shards, tars, zips, or Parquet with the bytes of images",
+            expected="TFRecord, RecordIO or MDS shards, tars, zips, or Parquet files of images",
             found=f"other files, such as {abbreviate(others, 3)}" if others else "nothing",
             remedy="name a folder, a file, or a pattern in quotes such as 'DIR/train-*.tar'",
         )
     _check_numbers(root, names)
+    if storage.is_folder(path):
+        _check_beside(root, names)
     fallback = split_names.of_file(_stem(root.name) or "images")
     splits: dict[str, list[str]] = {}
     for each in names:
@@ -96,7 +101,7 @@ def split_of(name: str, fallback: str) -> str:
     if last in _SPLITS:
         return last
     above = folder.rpartition("/")[2]
-    if above.lower() in _SPLITS or not head:
+    if above.lower() in _SPLITS or not head or head.lower() in foreign.PLAIN_NAMES:
         return split_names.of_file(above) if above else fallback
     return split_names.of_file(head)
 
@@ -191,4 +196,26 @@ def _check_numbers(root: Location, names: list[str]) -> None:
                 found=f"{len(there):,}; missing: {shown}",
                 remedy="put them there, or name those to be taken by a pattern that no -of- is in,"
                 " such as of links to them under other names",
+            )
+
+
+def _check_beside(root: Location, names: list[str]) -> None:
+    """Check that each shard is there of which a file beside the others says that there is.
+
+    Raises:
+        InputRefused: one is not.
+    """
+    told = (name for name in names if name.lower().endswith(foreign.ENDS))
+    folders = {name.rpartition("/")[0]: name for name in told}
+    for folder, name in folders.items():
+        there = {each.rpartition("/")[2] for each in names if each.rpartition("/")[0] == folder}
+        expected = foreign.shards_beside(storage.below(root, name))
+        missing = [each for each in expected if each not in there]
+        if missing:
+            raise InputRefused(
+                "shards are missing",
+                file=str(storage.below(root, folder) if folder else root),
+                expected=f"the {len(expected):,} shards of the index beside them",
+                found=f"{len(there):,}; missing: {abbreviate(missing, 5)}",
+                remedy="put them there, or name those to be taken by a pattern in quotes",
             )

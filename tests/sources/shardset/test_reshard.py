@@ -64,7 +64,7 @@ def listed_out() -> Path:
     return of_list_in_all_formats()[1]
 
 
-@pytest.mark.parametrize("name", ["tfrecord", "recordio", "webdataset"])
+@pytest.mark.parametrize("name", ["tfrecord", "recordio", "webdataset", "hf-parquet", "mds"])
 def test_the_catalog_of_an_output_is_the_original_but_for_places(
     listed_out: Path, out: Path, name: str
 ) -> None:
@@ -110,12 +110,13 @@ def test_a_round_trip_over_formats_keeps_the_bytes_of_every_image(
     listed_out: Path, tmp_path: Path
 ) -> None:
     source = current(listed_out, "tfrecord")
-    for number, name in enumerate(("webdataset", "recordio", "tfrecord")):
-        run("reshard", source, "--out", tmp_path / str(number), "--format", name)
-        source = current(tmp_path / str(number), name)
-    assert images(tmp_path / "2", "tfrecord", "images") == images(listed_out, "tfrecord", "images")
+    for name in ("webdataset", "hf-parquet", "mds", "recordio", "tfrecord"):
+        run("reshard", source, "--out", tmp_path / name, "--format", name)
+        source = current(tmp_path / name, name)
+    last = tmp_path / "tfrecord"
+    assert images(last, "tfrecord", "images") == images(listed_out, "tfrecord", "images")
     first = {said["label"] for said, _ in stored(listed_out, "tfrecord", "images")}
-    assert {said["label"] for said, _ in stored(tmp_path / "2", "tfrecord", "images")} == first
+    assert {said["label"] for said, _ in stored(last, "tfrecord", "images")} == first
 
 
 def test_samples_come_with_labels_words_and_boxes(tmp_path: Path, out: Path) -> None:
