@@ -227,6 +227,7 @@ bench: $(VENV)/.test $(if $(MXNET_PYTHON),.venv-mxnet/.ready)
 	$(BIN)/python -m benchmarks.classic
 	$(BIN)/python -m benchmarks.one_shard
 	$(BIN)/python -m benchmarks.overlap
+	$(BIN)/python -m benchmarks.spinning
 	$(BIN)/python -m benchmarks.parts
 	$(BIN)/python -m benchmarks.scheduling
 	$(BIN)/python -m benchmarks.nothing_to_do

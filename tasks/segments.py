@@ -6,15 +6,12 @@ from typing import Any, Self
 
 import luigi
 
-from pipeline import manifest, paths, storage
-from pipeline.catalog import plan
+from pipeline import manifest
 from pipeline.documents.segments import SegmentMark
 from pipeline.job.artifacts import PLAN, SEGMENTS, Artifact
 from pipeline.job.resolve import ResolvedJob
 from pipeline.segments import of_split, places
-from pipeline.segments.sort import images_of, sort_segment
-from pipeline.shards.write import check_unchanged
-from pipeline.state import raw_archives, unverified
+from pipeline.segments.make import make_segment, planned_images
 from pipeline.storage import Location
 from tasks.base import Volume
 from tasks.splits import SplitTask
@@ -56,33 +53,9 @@ class SortSegment(SplitTask):
 
     def make(self) -> Volume:
         """Read the segment, and write its images by shard."""
-        split, digest = self.split_job, str(self.digest)
         self.check(*self.needed(PLAN))
-        planned = paths.plan(self.folder, split.name, split.plan_digest)
-        layout = of_split.layout_of(self.resolved, split)
-        images = images_of(layout, self.number, plan.read(planned))
-        seen = unverified.seen_images(self.resolved, split)
+        images = planned_images(self.resolved, self.split_job, self.number)
         start, stop = images.bounds
-        path = places.segment(self.folder, digest, self.number)
-        with (
-            raw_archives.verifying_again(self.resolved, split),
-            storage.open_sources(self.resolved.root) as archives,
-            self.counter(stop - start, "bytes") as progress,
-            storage.StagedFile(path) as staged,
-        ):
-            check_unchanged(archives, seen.infos)
-            members = split.source.known_contents(self.folder)
-            root = self.resolved.root
-            index = sort_segment(staged, layout, images, root, members, progress)
-            check_unchanged(archives, seen.infos)
-            document = {
-                "digest": digest,
-                "split": split.name,
-                "plan": split.plan_digest,
-                "shards": split.shards_digest,
-                "number": self.number,
-                "images": images.rows.num_rows,
-                "index": manifest.hash_bytes(index),
-            }
-            manifest.publish([staged], self.mark(), self.folder, document)
+        with self.counter(stop - start, "bytes") as progress:
+            make_segment(self.resolved, self.split_job, self.number, images, progress)
         return Volume(images=images.rows.num_rows, size=stop - start)

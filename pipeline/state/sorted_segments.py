@@ -70,9 +70,10 @@ def are_in(out: Location, place: Location) -> bool:
 
 
 def _names(out: Location) -> Iterator[str]:
-    """Yield the digests of the sorted segments that are there."""
+    """Yield the digests of the sorted segments that are there: in a store there are none."""
     folder = places.every(out)
-    yield from storage.folders(folder) if storage.reachable(out, folder) else ()
+    here = storage.takes_folders(out) and storage.reachable(out, folder)
+    yield from storage.folders(folder) if here else ()
 
 
 def _some_mark(out: Location, digest: str) -> SegmentMark | None:
