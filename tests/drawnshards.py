@@ -13,9 +13,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.formats.tfrecord import features, shard
-from pipeline.formats.tfrecord.features import Kind
-from pipeline.formats.tfrecord.wire import encode_varint
+from pipeline.formats.examples import features
+from pipeline.formats.examples.features import Kind
+from pipeline.formats.examples.wire import encode_varint
+from pipeline.formats.tfrecord import shard
 
 
 def tar(path: Path, members: Iterable[tuple[str, bytes]]) -> Path:

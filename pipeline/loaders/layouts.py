@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import OutputDamaged
+from pipeline.formats.examples import objects as of_examples
+from pipeline.formats.examples import quick as examples
 from pipeline.formats.record import ParsedRecord, stored_label
 from pipeline.formats.registry import FORMATS
-from pipeline.formats.tfrecord import objects as of_examples
-from pipeline.formats.tfrecord import quick as examples
 from pipeline.formats.tfrecord.shard import masked_crc32c
 from pipeline.formats.webdataset import quick as samples
 from pipeline.state.current import REMEDY

@@ -18,8 +18,8 @@ from scipy.io import savemat
 
 from pipeline import manifest
 from pipeline.archives.compressed import read_members
+from pipeline.formats.examples.example import encode_head
 from pipeline.formats.record import ImageRecord
-from pipeline.formats.tfrecord.example import encode_head
 from pipeline.formats.tfrecord.shard import frame_header, masked_crc32c
 from pipeline.sample.draw import draw_sample
 

@@ -31,8 +31,8 @@ from pipeline.catalog import class_table as classtable
 from pipeline.catalog.classes import LabelTable
 from pipeline.documents import kinds
 from pipeline.errors import ArchiveRefused
+from pipeline.formats.examples.example import encode_head, parse_example
 from pipeline.formats.record import ImageRecord, ParsedRecord
-from pipeline.formats.tfrecord.example import encode_head, parse_example
 from pipeline.formats.tfrecord.shard import read_records
 from pipeline.images.engine import PillowEngine
 from pipeline.images.header import read_header

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from support import ROOT, RawSet, prepare
 
-from pipeline.formats.tfrecord.example import parse_example
+from pipeline.formats.examples.example import parse_example
 from pipeline.formats.tfrecord.shard import read_records
 
 READER = Path(__file__).with_name("readers") / "dali_tfrecord.py"

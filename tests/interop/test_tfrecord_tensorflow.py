@@ -15,8 +15,8 @@ from pipeline import manifest, paths, storage
 from pipeline.catalog.objects import Box
 from pipeline.catalog.shard_name import ShardName
 from pipeline.errors import OutputDamaged, UsageError
+from pipeline.formats.examples.example import encode_head, parse_example
 from pipeline.formats.record import ImageRecord
-from pipeline.formats.tfrecord.example import encode_head, parse_example
 from pipeline.formats.tfrecord.format import TFRecord
 from pipeline.formats.tfrecord.shard import TFRecordWriter, read_records
 from pipeline.loaders import tfdata

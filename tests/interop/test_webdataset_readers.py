@@ -17,8 +17,8 @@ from PIL import Image
 from support import ROOT, RawSet, prepare
 
 from pipeline import storage
+from pipeline.formats.examples.example import parse_example
 from pipeline.formats.record import ImageRecord
-from pipeline.formats.tfrecord.example import parse_example
 from pipeline.formats.tfrecord.shard import read_records
 from pipeline.formats.webdataset.index import ShardFacts, sample_name, wids_index
 from pipeline.formats.webdataset.shard import WebDatasetWriter

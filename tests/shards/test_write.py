@@ -19,7 +19,7 @@ from pipeline.catalog import table as catalog
 from pipeline.catalog.shard_name import ShardName
 from pipeline.errors import ArchiveRefused, BadImage, NoSpace, TransientError
 from pipeline.formats.base import RecordOptions
-from pipeline.formats.tfrecord.example import parse_example
+from pipeline.formats.examples.example import parse_example
 from pipeline.formats.tfrecord.shard import read_records
 from pipeline.images.prepare import PLAIN
 from pipeline.images.repair import codec, repair

@@ -20,7 +20,7 @@ from support import RawSet, products
 
 from pipeline.annotations import bboxes
 from pipeline.annotations.source import read_annotations
-from pipeline.formats.tfrecord.example import parse_example
+from pipeline.formats.examples.example import parse_example
 from pipeline.formats.tfrecord.shard import read_records
 from pipeline.sample.draw import annotation_defects
 

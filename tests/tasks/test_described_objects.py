@@ -10,7 +10,7 @@ import inprocess
 import pytest
 
 from pipeline import storage
-from pipeline.formats.tfrecord.example import parse_example
+from pipeline.formats.examples.example import parse_example
 from pipeline.formats.tfrecord.shard import read_records
 from pipeline.formats.webdataset.shard import read_samples
 from pipeline.images.masks import decode_mask

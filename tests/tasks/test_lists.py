@@ -12,7 +12,7 @@ from commands import prepare, shardmill
 from finishedoutputs import kept, prepared
 from support import RawSet, products
 
-from pipeline.formats.tfrecord.example import parse_example
+from pipeline.formats.examples.example import parse_example
 from pipeline.formats.tfrecord.shard import read_records
 from pipeline.resources import shipped
 from pipeline.sources.ilsvrc2012 import label_files as labels

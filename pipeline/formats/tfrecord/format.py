@@ -4,29 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pipeline.formats.base import (
-    LABELS,
-    ContiguousFormat,
-    RecordOptions,
-    ShardWriter,
-    StoredRecord,
-)
+from pipeline.formats.base import LABELS, RecordOptions, ShardWriter, StoredRecord
+from pipeline.formats.examples.base import ExampleFormat
 from pipeline.formats.found import FoundImage, Note, ReadsOthers
-from pipeline.formats.record import ImageRecord, Placement, fields_of
-from pipeline.formats.tfrecord import example, found, objects, shard
+from pipeline.formats.record import Placement
+from pipeline.formats.tfrecord import found, shard
 from pipeline.storage import Location, StagedFile
 
 
-class TFRecord(ContiguousFormat, ReadsOthers):
+class TFRecord(ExampleFormat, ReadsOthers):
     """tf.train.Examples in TFRecord files, with DALI's indexes."""
 
     name = "tfrecord"
     title = "TFRecord"
     version = shard.WRITER_VERSION
     label_offset = 1  # 0 is TensorFlow's background class
-    jpeg_only = True  # which is what its Examples say of them
-    describes_objects = True
-    writes_ids = False
     needs_label_map = True  # TensorFlow's Object Detection API asks for it
 
     def files(self, stem: str) -> tuple[str, ...]:
@@ -53,27 +45,6 @@ class TFRecord(ContiguousFormat, ReadsOthers):
         for record in shard.read_records(path):
             line = shard.index_lines([record])
             yield StoredRecord(record.offset, record.length, record.data, line)
-
-    def wrap(self, record: ImageRecord, options: RecordOptions) -> tuple[bytes, bytes]:
-        """Return the Example up to its image; nothing follows that."""
-        described = options.labels != LABELS[0]
-        return example.encode_head(record, options.label_offset, described=described), b""
-
-    def parse(self, record: StoredRecord, file: str) -> tuple[dict[str, object], memoryview]:
-        """Return the features of an Example."""
-        parsed = example.parse_example(record.data, file=file)
-        return parsed.fields(), parsed.encoded
-
-    def fields(self, record: ImageRecord, options: RecordOptions) -> dict[str, object]:
-        """Return the features of an image."""
-        fields = fields_of(record, options.label_offset)
-        if options.labels == LABELS[0]:
-            return fields
-        return fields | objects.described(record, options.label_offset)
-
-    def masks_of(self, record: StoredRecord) -> tuple[bytes, ...]:
-        """Return the masks that an Example has."""
-        return example.parse_example(record.data).masks
 
     def unframed(self, view: memoryview, offset: int) -> StoredRecord | None:
         """Return the record less its framing."""

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from pipeline.catalog.objects import Box
+from pipeline.formats.examples import objects
+from pipeline.formats.examples.features import Kind, SpannedValues, read_any
+from pipeline.formats.examples.wire import WireReader
 from pipeline.formats.found import FoundImage, Note
-from pipeline.formats.tfrecord import objects, shard
-from pipeline.formats.tfrecord.features import Kind, SpannedValues, read_any
-from pipeline.formats.tfrecord.wire import WireReader
+from pipeline.formats.tfrecord import shard
 from pipeline.storage import Location
 
 _HEADER: Final = struct.Struct("<QI")  # the length of a record, and its checksum

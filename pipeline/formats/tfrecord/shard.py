@@ -19,8 +19,8 @@ import crc32c
 
 from pipeline import storage
 from pipeline.errors import OutputDamaged
+from pipeline.formats.examples.example import encode_head
 from pipeline.formats.record import ImageRecord, Placement
-from pipeline.formats.tfrecord.example import encode_head
 from pipeline.storage import Buffer, Location, Ranges, StagedFile, open_ranges
 
 WRITER_VERSION: int = 1

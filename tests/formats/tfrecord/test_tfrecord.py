@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from pipeline import storage
 from pipeline.errors import OutputDamaged
+from pipeline.formats.examples.example import encode_head, parse_example
 from pipeline.formats.record import ImageRecord, Placement
-from pipeline.formats.tfrecord.example import encode_head, parse_example
 from pipeline.formats.tfrecord.shard import (
     TFRecordWriter,
     frame_header,

@@ -21,7 +21,7 @@ from commands import prepare, shardmill
 from finishedoutputs import kept, prepared
 from support import RawSet, command, products, temporary_files
 
-from pipeline.formats.tfrecord.example import parse_example
+from pipeline.formats.examples.example import parse_example
 from pipeline.formats.tfrecord.shard import read_records
 
 TRAIN, VALIDATION = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import OutputDamaged
+from pipeline.formats.examples import quick
+from pipeline.formats.examples.example import encode_head, parse_example
 from pipeline.formats.record import ImageRecord, ParsedRecord
-from pipeline.formats.tfrecord import quick
-from pipeline.formats.tfrecord.example import encode_head, parse_example
 
 FOX = ImageRecord(
     "n1/n1_1.JPEG",

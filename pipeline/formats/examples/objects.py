@@ -19,9 +19,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from pipeline.catalog import objects
+from pipeline.formats.examples.features import Kind, Values, elements_entry, empty_entry, entry
+from pipeline.formats.examples.wire import encode_varint
 from pipeline.formats.record import ImageRecord, object_labels
-from pipeline.formats.tfrecord.features import Kind, Values, elements_entry, empty_entry, entry
-from pipeline.formats.tfrecord.wire import encode_varint
 
 SOURCE_ID: Final = "image/source_id"
 LABEL: Final = "image/object/class/label"

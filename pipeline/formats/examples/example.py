@@ -14,15 +14,8 @@ from typing import Final
 
 from pipeline.catalog.objects import Box
 from pipeline.errors import BadImage
-from pipeline.formats.record import (
-    UNLABELLED,
-    ImageRecord,
-    ParsedRecord,
-    object_labels,
-    stored_label,
-)
-from pipeline.formats.tfrecord import objects
-from pipeline.formats.tfrecord.features import (
+from pipeline.formats.examples import objects
+from pipeline.formats.examples.features import (
     Kind,
     Values,
     empty_entry,
@@ -31,7 +24,14 @@ from pipeline.formats.tfrecord.features import (
     open_example,
     read_features,
 )
-from pipeline.formats.tfrecord.wire import WireReader, encode_varint
+from pipeline.formats.examples.wire import WireReader, encode_varint
+from pipeline.formats.record import (
+    UNLABELLED,
+    ImageRecord,
+    ParsedRecord,
+    object_labels,
+    stored_label,
+)
 from pipeline.storage import Buffer
 
 KINDS: Final = {

@@ -14,9 +14,9 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from pipeline.catalog.objects import Box
+from pipeline.formats.examples.example import KINDS, parse_example
+from pipeline.formats.examples.features import Kind
 from pipeline.formats.record import UNLABELLED, ParsedRecord
-from pipeline.formats.tfrecord.example import KINDS, parse_example
-from pipeline.formats.tfrecord.features import Kind
 
 _FIRST, _SECOND = 0x0A, 0x12  # tags of fields 1 and 2, length-delimited
 _MORE: Final = 0x80  # of a byte of a varint: another follows

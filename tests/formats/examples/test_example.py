@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from pipeline.catalog.objects import Box
 from pipeline.errors import BadImage, OutputDamaged
+from pipeline.formats.examples.example import encode_head, parse_example
 from pipeline.formats.record import ImageRecord, ParsedRecord
-from pipeline.formats.tfrecord.example import encode_head, parse_example
 from pipeline.storage import Buffer
 
 TENCH = ImageRecord(

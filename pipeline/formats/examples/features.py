@@ -18,7 +18,7 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import Any, Final
 
-from pipeline.formats.tfrecord.wire import WireReader, open_field
+from pipeline.formats.examples.wire import WireReader, open_field
 
 _FIRST: Final = 0x0A  # the tag of field 1, length-delimited: all but a Feature begin with it
 _SECOND: Final = 0x12

@@ -11,8 +11,8 @@ import pytest
 from pipeline.catalog import objects as bits
 from pipeline.errors import OutputDamaged
 from pipeline.formats.base import RecordOptions, StoredRecord
+from pipeline.formats.examples.example import encode_head, parse_example
 from pipeline.formats.record import ImageRecord
-from pipeline.formats.tfrecord.example import encode_head, parse_example
 from pipeline.formats.tfrecord.format import TFRecord
 from pipeline.images.masks import encode_png
 

@@ -1,0 +1,1 @@
+"""tf.train.Examples, the records of more than one format: encoded, read, and read quickly."""
