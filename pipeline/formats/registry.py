@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
+from pipeline.formats.arrayrecord.format import ArrayRecord
 from pipeline.formats.base import ShardFormat
 from pipeline.formats.facts.format import Facts
 from pipeline.formats.hfparquet.format import HuggingFaceParquet
@@ -19,6 +20,7 @@ _EVERY: Final = (
     WebDataset(),
     HuggingFaceParquet(),
     Mds(),
+    ArrayRecord(),
     Facts(),
 )
 

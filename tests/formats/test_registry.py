@@ -86,15 +86,17 @@ def write(
 
 def test_a_format_is_found_by_its_name() -> None:
     assert [made.name for made in FORMATS.values()] == list(FORMATS)
-    assert list(FORMATS) == ["tfrecord", "recordio", "webdataset", "hf-parquet", "mds"]
+    given = ["tfrecord", "recordio", "webdataset", "hf-parquet", "mds", "arrayrecord"]
+    assert list(FORMATS) == given
 
 
-def test_only_tfrecord_counts_a_background_class_and_asks_for_jpegs() -> None:
+def test_only_tfrecord_counts_a_background_class_and_only_examples_ask_for_jpegs() -> None:
     assert {name: made.label_offset for name, made in FORMATS.items()} == {
         **dict.fromkeys(FORMATS, 0),
         "tfrecord": 1,
     }
-    assert [name for name, made in FORMATS.items() if made.jpeg_only] == ["tfrecord"]
+    asking = [name for name, made in FORMATS.items() if made.jpeg_only]
+    assert asking == ["tfrecord", "arrayrecord"]
 
 
 def test_a_record_says_what_was_written_of_its_image(made: ShardFormat, tmp_path: Path) -> None:
@@ -165,7 +167,8 @@ def test_only_framing_that_has_lengths_can_be_left_out(made: ShardFormat, tmp_pa
         found.append(made.unframed(view, each.offset))
         if found[-1] is not None:
             assert (found[-1].data, found[-1].line) == (each.data, each.line)
-    assert [each is not None for each in found] == [made.name == "tfrecord"] * len(found)
+    with_lengths = made.name in {"tfrecord", "arrayrecord"}
+    assert [each is not None for each in found] == [with_lengths] * len(found)
 
 
 @pytest.mark.parametrize("place", [0, 100, -700])

@@ -193,10 +193,10 @@ def test_numbers_of_labels_that_mxnet_does_not_take_are_refused_for_recordio(
     assert split_of(job(drawn, formats=others)).expected.images == 10
 
 
-def test_only_tfrecord_asks_for_jpegs(drawn: ListedSet) -> None:
-    assert [name for name, output in outputs(job(drawn)).items() if output.form.repairs] == [
-        "tfrecord"
-    ]
+def test_only_formats_of_examples_ask_for_jpegs(drawn: ListedSet) -> None:
+    found = outputs(job(drawn)).items()
+    asking = [name for name, output in found if output.form.repairs]
+    assert asking == ["tfrecord", "arrayrecord"]
 
 
 def test_samples_are_named_by_the_suffix_of_the_first_path(drawn: ListedSet) -> None:

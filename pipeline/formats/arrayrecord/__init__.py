@@ -1,0 +1,1 @@
+"""ArrayRecord files of tf.train.Examples, which Grain reads by number."""
