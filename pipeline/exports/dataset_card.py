@@ -10,6 +10,7 @@ Source: huggingface/hub-docs, datasetcard.md; `DatasetInfo` of huggingface/datas
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -23,6 +24,8 @@ from pipeline.storage import StagedFile, below
 VERSION = 1
 _FILE: Final = "hf-parquet/README.md"
 _MARK: Final = "---\n"
+_NO_YAML: Final = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+"""What JSON leaves as it is, and YAML does not take or takes for the end of a line."""
 _IMAGE: Final = "Image"
 _TEXT: Final = """
 # {name}
@@ -113,9 +116,15 @@ def card(name: str, folder: str, sets: Mapping[str, ShardSet], counts: Mapping[s
         )
     # JSON is YAML: a line for each key can be read, and needs no rules of quoting of its own.
     parts = {"pretty_name": name, "configs": configs, "dataset_info": infos}
-    lines = (f"{key}: {json.dumps(part, ensure_ascii=False)}\n" for key, part in parts.items())
+    lines = (f"{key}: {as_yaml(part)}\n" for key, part in parts.items())
     text = _TEXT.format(name=name, folder=f"OUT/{folder}")
     return f"{_MARK}{''.join(lines)}{_MARK}{text}"
+
+
+def as_yaml(part: object) -> str:
+    """Return a value as a line of JSON that YAML reads as the same value."""
+    text = json.dumps(part, ensure_ascii=False)
+    return _NO_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def columns(features: Mapping[str, Any]) -> list[dict[str, Any]]:

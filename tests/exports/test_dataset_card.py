@@ -11,6 +11,7 @@ from drawnlists import ListedSet, draw_list
 from support import RawSet
 
 from pipeline import manifest
+from pipeline.exports import dataset_card
 
 
 def parts(out: Path) -> dict[str, Any]:
@@ -64,3 +65,11 @@ def folder(out: Path, split: str) -> Path:
 
 def files(out: Path, split: str) -> dict[str, str]:
     return {"split": split, "path": f"{split}/{folder(out, split).name}/{split}-*.parquet"}
+
+
+def test_a_name_has_no_character_that_yaml_does_not_take() -> None:
+    odd = "".join(map(chr, (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, 0xFEFF, 0xFFFF)))
+    text = dataset_card.as_yaml([odd, "Größe 😀"])
+    assert json.loads(text) == [odd, "Größe 😀"]
+    assert text.isprintable()
+    assert "Größe 😀" in text

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from commands import shardmill
 from drawnlists import draw_list, stored
 from finishedoutputs import kept
 from support import ROOT, RawSet
 
+from pipeline.exports import dataset_card
 from pipeline.sample.openimages import draw_openimages
 
 READERS = Path(__file__).with_name("readers")
@@ -110,3 +112,10 @@ def test_described_objects_come_through_with_masks(tmp_path: Path, out: Path) ->
                 assert box[:2] == pytest.approx([corners[0] * side[0], corners[1] * side[1]], 1e-5)
                 wide = (corners[2] - corners[0]) * side[0]
                 assert box[2] == pytest.approx(wide, abs=1e-3)
+
+
+def test_a_yaml_parser_reads_the_card_whatever_is_called_how() -> None:
+    codes = (*range(0xD800), *range(0xE000, 0x10000), 0x10000, 0x1F600, 0x10FFFF)
+    names = ["".join(map(chr, codes[at : at + 64])) for at in range(0, len(codes), 64)]
+    read = yaml.load(f"names: {dataset_card.as_yaml(names)}\n", yaml.CSafeLoader)
+    assert read == {"names": names}
