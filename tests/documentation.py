@@ -32,6 +32,7 @@ SNIPPETS = {
     "state = data.state_after(batches=2, batch_size=4, workers=2)  # plain data: save it with the"
     " weights": "test_torch_reads_as_documented",
     "from pipeline.loaders import grain as loaders": "test_grain_reads_as_documented",
+    "import glob": "test_grain_reads_array_records_as_documented",
     "from pipeline.loaders import mxnet as loaders": "test_mxnet_reads_as_documented",
     "from pipeline.loaders import torch": "test_torch_reads_as_the_readme_says",
     "import mxnet as mx": "test_mxnet_reads_several_classes_as_documented",
@@ -45,6 +46,7 @@ SNIPPETS = {
 }
 """First lines of snippets, and which test of `SNIPPET_TESTS` runs each; "": this suite."""
 SNIPPET_TESTS = (
+    ROOT / "tests" / "interop" / "test_array_records.py",
     ROOT / "tests" / "interop" / "test_documented_snippets.py",
     ROOT / "tests" / "interop" / "test_loaders_grain.py",
     ROOT / "tests" / "interop" / "test_loaders_mxnet.py",

@@ -40,7 +40,7 @@ PURPOSES: Final[Mapping[str, tuple[str, str]]] = {
 OPTIONAL: Final[Mapping[str, tuple[str, str]]] = {
     "array-record": ("array_record", "--format arrayrecord"),
     "distributed": ("distributed", "--cluster: shards by the workers of a Dask cluster"),
-    "grain": ("grain", "pipeline.loaders.grain, which reads TFRecord and WebDataset"),
+    "grain": ("grain", "pipeline.loaders.grain, which reads TFRecord, WebDataset, ArrayRecord"),
     "nvidia-dali-cuda120": (
         "nvidia.dali",
         "pipeline.loaders.dali, which reads TFRecord and WebDataset",

@@ -8,11 +8,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final, SupportsIndex
 
+from pipeline.errors import UsageError
+from pipeline.loaders import array_records
+from pipeline.loaders.array_records import ArrayRecords
 from pipeline.loaders.division import ALONE, check_world, share
 from pipeline.loaders.example import Example
 from pipeline.loaders.frameworks import missing
+from pipeline.loaders.layouts import LAYOUTS
 from pipeline.loaders.order import seed_of
 from pipeline.loaders.records import Records, open_records
+from pipeline.loaders.shards import open_shards
 from pipeline.storage import RemoteOptions
 
 try:
@@ -49,7 +54,8 @@ def dataset(
         world: rank and size, of processes that share an epoch. Each record is read by one, and
             ranks differ by one record at most.
         cache: folder of this machine that shards are fetched to, as for `tfdata`.
-        shard_format: ``tfrecord`` or ``webdataset``; default: the first of these that OUT has.
+        shard_format: ``tfrecord``, ``webdataset`` or ``arrayrecord``; default: the first of these
+            that OUT has.
         remote: how a store is reached; default: what AWS's variables and files say.
 
     Returns:
@@ -63,18 +69,44 @@ def dataset(
         ShardmillError: the store refuses or does not answer. What goes wrong while examples are
             read is raised there.
     """
-    records = open_records(
-        out, split, shard_format=shard_format, decode=decode, cache=cache, remote=remote
-    )
+    records = _records(out, split, shard_format, decode=decode, cache=cache, remote=remote)
     examples = grain.MapDataset.source(Source(records, check_world(world)))
     chosen = seed_of(seed, shuffle=shuffle)
     return examples if chosen is None else examples.shuffle(seed=chosen & _SEED_BITS)
 
 
+def _records(
+    out: str | Path,
+    split: str,
+    shard_format: str | None,
+    *,
+    decode: bool,
+    cache: str | Path | None,
+    remote: RemoteOptions | None,
+) -> Records | ArrayRecords:
+    """Return the records of the format that is named, or of the first one that there is."""
+    if shard_format in LAYOUTS:
+        return open_records(
+            out, split, shard_format=shard_format, decode=decode, cache=cache, remote=remote
+        )
+    formats = (*LAYOUTS, array_records.NAME)
+    if shard_format is not None and shard_format not in formats:
+        raise UsageError(
+            "shard_format: records of this format are not read one by one",
+            expected=" or ".join(formats),
+            found=shard_format,
+        )
+    chosen = (shard_format,) if shard_format else formats
+    shards = open_shards(out, split, chosen, cache=cache, options=remote)
+    if shards.format == array_records.NAME:
+        return ArrayRecords(shards, decode=decode)
+    return Records(shards, LAYOUTS[shards.format], decode=decode)
+
+
 class Source:
     """The examples that a rank has, by number: what Grain calls a `RandomAccessDataSource`."""
 
-    def __init__(self, records: Records, world: tuple[int, int]) -> None:
+    def __init__(self, records: Records | ArrayRecords, world: tuple[int, int]) -> None:
         self._records = records
         self._numbers = share(len(records), *world)
 

@@ -104,8 +104,7 @@ class TFRecordLayout(Layout):
     def object_labels(self, record: ParsedRecord, label_offset: int) -> list[int]:
         """Return those that objects have of their own, or that of the image."""
         del label_offset  # they have it already
-        own: Any = record.described.get(of_examples.LABEL)
-        return [record.label] * len(record.boxes) if own is None else list(own)
+        return object_labels(record)
 
 
 class WebDatasetLayout(Layout):
@@ -147,6 +146,12 @@ LAYOUTS: Final[Mapping[str, Layout]] = {
     each.name: each for each in (TFRecordLayout(), WebDatasetLayout())
 }
 """By the name of the format; of several that an output has, the first is read."""
+
+
+def object_labels(record: ParsedRecord) -> list[int]:
+    """Return the label of each object of an Example: its own, or else that of the image."""
+    own: Any = record.described.get(of_examples.LABEL)
+    return [record.label] * len(record.boxes) if own is None else list(own)
 
 
 def spans(layout: Layout, index: bytes, records: int, file: str) -> NDArray[np.int64]:
