@@ -18,7 +18,7 @@ from pipeline.loaders.division import ALONE, Consumer, check_world
 from pipeline.loaders.example import boxes
 from pipeline.loaders.frameworks import missing
 from pipeline.loaders.order import seed_of
-from pipeline.loaders.position import Position, Terms
+from pipeline.loaders.position import Position, Terms, reached
 from pipeline.loaders.records import Records, open_records
 from pipeline.storage import RemoteOptions
 
@@ -154,7 +154,7 @@ class Batches:
         return self._order.length(self._consumer)
 
     def set_epoch(self, epoch: int) -> None:
-        """Say which epoch is read next, from its begin; call it before each."""
+        """Say which epoch is read next, from its begin; else it is the one behind the last."""
         self._now = Position(epoch)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -165,21 +165,22 @@ class Batches:
         pipeline = self._built(source)
         for taken in range(begun, len(numbers), self._batch_size):
             batch = dict(zip(source.names, pipeline.run(), strict=True))
-            self._now = Position(epoch, (min(len(numbers), taken + self._batch_size),))
+            self._now = reached(epoch, taken + self._batch_size, len(numbers))
             yield batch
-        self._now = Position(epoch)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return which images were given, as plain data."""
+        """Return which images were given, as plain data; behind the last, the next epoch begins."""
         return position.saved(self._now, self._terms)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Have the next iteration go on where a state was saved.
 
         Raises:
-            UsageError: it is no state, or was saved of other shards, or with another world or seed.
+            UsageError: it is no state, or was saved of other shards, or with another world or seed,
+                or of workers of torch.
         """
-        self._now = position.loaded(state, self._terms)
+        begun = position.loaded_alone(state, self._terms, len(self))
+        self._now = reached(begun.epoch, begun.taken[0], len(self))
 
 
 class _Source:

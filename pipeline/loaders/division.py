@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import index
 from typing import Final
 
 from pipeline.errors import UsageError
@@ -42,11 +43,31 @@ def check_world(world: tuple[int, int]) -> tuple[int, int]:
     Raises:
         UsageError: they cannot.
     """
-    rank, size = world
-    if not 0 <= rank < size:
-        raise UsageError(
-            "world: no rank of a world",
-            expected="(rank, size), where rank is at least 0 and less than size",
-            found=repr(world),
-        )
-    return rank, size
+    return _checked(
+        world,
+        "world: no rank of a world",
+        "(rank, size), where rank is at least 0 and less than size",
+    )
+
+
+def check_part(part: tuple[int, int]) -> tuple[int, int]:
+    """Return the number of a part of the shards and the count of parts, if they can be.
+
+    Raises:
+        UsageError: they cannot.
+    """
+    return _checked(
+        part,
+        "part: no part of the shards",
+        "i and n, where i is at least 0 and less than n",
+    )
+
+
+def _checked(given: tuple[int, int], refused: str, expected: str) -> tuple[int, int]:
+    try:
+        one, count = map(index, given)  # also of NumPy, which no state could be saved with
+    except (TypeError, ValueError):
+        one, count = 0, 0
+    if not 0 <= one < count:
+        raise UsageError(refused, expected=expected, found=repr(given))
+    return one, count

@@ -6,6 +6,7 @@ docs/loading.md says what is installed there.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +20,7 @@ from pipeline.loaders import position
 from pipeline.loaders.division import ALONE, Consumer, check_world
 from pipeline.loaders.frameworks import missing
 from pipeline.loaders.order import Order, seed_of
-from pipeline.loaders.position import Position, Terms
+from pipeline.loaders.position import Position, Terms, reached
 from pipeline.loaders.shards import Shards, open_shards
 from pipeline.state.current import REMEDY
 from pipeline.storage import RemoteOptions
@@ -104,7 +105,7 @@ def dataset(
         )
 
     label_width = _label_width(RecordReader(shards, Terms(shards.identity, *ALONE, None)))
-    return ImageBatches(opened, terms, batch_size or 1)
+    return ImageBatches(opened, terms, batch_size or 1, shards.records)
 
 
 class ImageBatches(mx.io.DataIter):  # type: ignore[misc]  # without MXNet it is Any
@@ -114,11 +115,14 @@ class ImageBatches(mx.io.DataIter):  # type: ignore[misc]  # without MXNet it is
     not have each image once.
     """
 
-    def __init__(self, opened: Callable[[int], Any], terms: Terms, batch_size: int) -> None:
+    def __init__(
+        self, opened: Callable[[int], Any], terms: Terms, batch_size: int, records: int
+    ) -> None:
         super().__init__(batch_size)
-        self._opened, self._terms = opened, terms
+        self._opened, self._terms, self._records = opened, terms, records
         self._now = Position()
         self._images = opened(0)
+        self._ahead: Any = None  # a batch that is read already
 
     @property
     def provide_data(self) -> Any:
@@ -132,19 +136,23 @@ class ImageBatches(mx.io.DataIter):  # type: ignore[misc]  # without MXNet it is
 
     def next(self) -> Any:
         """Return the next batch of the epoch."""
-        batch = self._images.next()
+        batch, self._ahead = self._ahead, None
+        batch = batch or self._images.next()
         epoch, (taken,) = self._now.epoch, self._now.taken
         self._now = Position(epoch, (taken + self.batch_size - batch.pad,))
         return batch
 
     def reset(self) -> None:
-        """Go on with the next epoch, or remain at the begin of this one."""
+        """Go on with the next epoch, or remain at the begin of this one.
+
+        MXNet's loops call it behind each epoch, and the first one may before it begins.
+        """
         if any(self._now.taken):
             self.set_epoch(self._now.epoch + 1)
 
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch is read next, from its begin."""
-        self._now, self._images = Position(epoch), self._opened(epoch)
+        self._now, self._images, self._ahead = Position(epoch), self._opened(epoch), None
 
     def state_dict(self) -> dict[str, Any]:
         """Return where the epoch stands, as plain data."""
@@ -153,13 +161,34 @@ class ImageBatches(mx.io.DataIter):  # type: ignore[misc]  # without MXNet it is
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where a state was saved: the batches before it are read once more.
 
+        Behind the last batch of an epoch that is the next one.
+
         Raises:
-            UsageError: it is no state, or was saved of other shards, or with another world or seed.
+            UsageError: it is no state, or was saved of other shards, or with another world or seed,
+                or between two batches of another size; the epoch begins anew then.
         """
-        begun = position.loaded(state, self._terms)
+        begun = position.loaded_alone(state, self._terms, self._records)
         self.set_epoch(begun.epoch)
-        while self._now.taken < begun.taken:
-            self.next()
+        with contextlib.suppress(StopIteration):
+            while self._now.taken < begun.taken:
+                self.next()
+        if self._now != begun:
+            self.set_epoch(begun.epoch)
+            raise UsageError(
+                "no batch ends where the state stands",
+                expected=f"a multiple of the batch size, {self.batch_size}, or all that there are",
+                found=f"{begun.taken[0]} images",
+                remedy="give the batch size that the state was saved with, or begin the epoch anew",
+            )
+        if any(begun.taken):
+            self._pass_end()
+
+    def _pass_end(self) -> None:
+        """Begin the next epoch where this one has no batch left, which only reading tells."""
+        try:
+            self._ahead = self._images.next()
+        except StopIteration:
+            self.set_epoch(self._now.epoch + 1)
 
 
 class RecordReader:
@@ -199,15 +228,15 @@ class RecordReader:
 
     def __iter__(self) -> Iterator[tuple[Any, bytes]]:
         """Give the records of the epoch, from where a loaded state stands."""
-        epoch = self._now.epoch
-        for place in range(self._now.taken[0], len(self)):
+        self._begin(self._now)
+        epoch, length = self._now.epoch, len(self)
+        for place in range(self._now.taken[0], length):
             record = self[place]
-            self._now = Position(epoch, (place + 1,))
+            self._now = reached(epoch, place + 1, length)
             yield record
-        self._now = Position(epoch)
 
     def set_epoch(self, epoch: int) -> None:
-        """Say which epoch is read next, from its begin; call it before each."""
+        """Say which epoch is read next, from its begin; else it is the one behind the last."""
         self._begin(Position(epoch))
 
     def state_dict(self) -> dict[str, Any]:
@@ -220,7 +249,8 @@ class RecordReader:
         Raises:
             UsageError: it is no state, or was saved of other shards, or with another world or seed.
         """
-        self._begin(position.loaded(state, self._terms))
+        begun = position.loaded_alone(state, self._terms, len(self))
+        self._begin(reached(begun.epoch, begun.taken[0], len(self)))
 
     def _begin(self, now: Position) -> None:
         self._now, self._numbers = now, self._order_of(now.epoch)

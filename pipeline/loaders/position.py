@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pipeline.errors import UsageError
+from pipeline.loaders.division import share
 
 _REMEDY: Final = "load the state with what it was saved with, or begin the epoch anew"
 
@@ -59,11 +60,16 @@ def saved(position: Position, terms: Terms) -> dict[str, Any]:
     }
 
 
-def loaded(state: Mapping[str, Any], terms: Terms) -> Position:
+def loaded(state: Mapping[str, Any], terms: Terms, length: int) -> Position:
     """Return the position that `saved` made plain data of.
 
+    Args:
+        state: what `saved` returned.
+        terms: on which it is to be loaded.
+        length: how many records of an epoch the reader has, over all of its workers.
+
     Raises:
-        UsageError: it is none, or was saved on other terms.
+        UsageError: it is none, or was saved on other terms, or says more records than there are.
     """
     try:
         position = Position(
@@ -80,7 +86,31 @@ def loaded(state: Mapping[str, Any], terms: Terms) -> Position:
     parts = len(position.taken)
     if not parts or min(position.taken) < 0 or not 0 <= position.turn < parts:
         raise _refused("no state of a loader", "what state_dict returned", repr(dict(state)))
+    for part, taken in enumerate(position.taken):
+        if taken > (most := len(share(length, part, parts))):
+            raise _refused(
+                "the state is of more records than there are",
+                f"at most {most} of worker {part}",
+                str(taken),
+            )
     return position
+
+
+def loaded_alone(state: Mapping[str, Any], terms: Terms, length: int) -> Position:
+    """Return what `loaded` does, for a reader that does not divide an epoch among workers.
+
+    Raises:
+        UsageError: see `loaded`; or it is of such workers.
+    """
+    position = loaded(state, terms, length)
+    if len(position.taken) != 1:
+        raise _refused("the state is of another number of workers", "1", str(len(position.taken)))
+    return position
+
+
+def reached(epoch: int, taken: int, length: int) -> Position:
+    """Return where a reader stands that has given some records: behind the last, the next epoch."""
+    return Position(epoch, (taken,)) if taken < length else Position(epoch + 1)
 
 
 def after_batches(

@@ -10,6 +10,7 @@ from pathlib import Path
 from pipeline import digests, paths, storage
 from pipeline.documents.listed import ListedShard
 from pipeline.errors import OutputDamaged, UsageError
+from pipeline.loaders.division import check_part
 from pipeline.loaders.file_cache import FileCache
 from pipeline.manifest import FileEntry
 from pipeline.state import current
@@ -143,13 +144,7 @@ def _check_readable(out: Location) -> None:
 
 
 def _part(shards: Sequence[ListedShard], part: tuple[int, int]) -> Sequence[ListedShard]:
-    index, count = part
-    if not 0 <= index < count:
-        raise UsageError(
-            "part: no part of the shards",
-            expected="i and n, where i is at least 0 and less than n",
-            found=repr(part),
-        )
+    index, count = check_part(part)
     if count > 1 and index >= len(shards):
         raise UsageError(
             "part: there are fewer shards than parts",

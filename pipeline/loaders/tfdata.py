@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _FORMAT = "tfrecord"
 _READ_BUFFER = 8 << 20  # bytes a file
 _FILES_AT_ONCE = 16  # fixed: else tf.data takes the number of cores, and the order follows it
+_LABELS = "image/labels"
 _BOX = "image/object/bbox/"
 _SIDES = ("ymin", "xmin", "ymax", "xmax")
 
@@ -59,7 +60,9 @@ def dataset(
         label     int64 [], class index plus label offset; -1 where unlabelled
         synset    string []      text      string [], UTF-8      filename  string [], UTF-8
         height    int64 []       width     int64 []
+        labels    float32 [m], the numbers that a list says where they are no class; else [0]
         bbox      float32 [n, 4], rows of (ymin, xmin, ymax, xmax), fractions of the image
+        bbox_label  int64 [n], of each object: its own label, or that of the image
 
     Args:
         out: the output folder of the shardmill command, or its address, ``s3://BUCKET/PREFIX``.
@@ -101,13 +104,12 @@ def dataset(
             read is TensorFlow's ``UnknownError`` with the text of one.
     """
     library = _tensorflow()
+    world = check_world(world)
     parallel = library.data.AUTOTUNE if num_parallel is None else num_parallel
     if shuffle or start or world != ALONE:
         _check_alone(shuffle_files=shuffle_files, part=part)
         records = open_records(out, split, shard_format=_FORMAT, cache=cache, remote=remote)
-        order = records.order(seed_of(seed, shuffle=shuffle)).epoch(
-            epoch, Consumer(*check_world(world))
-        )
+        order = records.order(seed_of(seed, shuffle=shuffle)).epoch(epoch, Consumer(*world))
         return _numbered(library, records, order[start:], parallel).map(
             _parser(library, decode=decode), num_parallel_calls=parallel, deterministic=True
         )
@@ -189,11 +191,19 @@ def feature_spec() -> dict[str, Any]:
 
 
 def _parser(library: ModuleType, *, decode: bool) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
-    spec = feature_spec()
+    def listed(kind: tf.DType) -> Any:
+        return library.io.FixedLenSequenceFeature([], kind, allow_missing=True)
+
+    number = library.float32
+    spec = {
+        **feature_spec(),
+        _LABELS: listed(number),
+        _BOX + "label": listed(library.int64),
+        **{_BOX + side: listed(number) for side in _SIDES},
+    }
 
     def parse(example: tf.Tensor) -> dict[str, tf.Tensor]:
         features = library.io.parse_single_example(example, spec)
-        sides = [library.sparse.to_dense(features[_BOX + side]) for side in _SIDES]
         elements = {
             "encoded": features["image/encoded"],
             "label": features["image/class/label"][0],
@@ -202,7 +212,9 @@ def _parser(library: ModuleType, *, decode: bool) -> Callable[[tf.Tensor], dict[
             "filename": features["image/filename"],
             "height": features["image/height"],
             "width": features["image/width"],
-            "bbox": library.stack(sides, axis=-1),
+            "labels": features[_LABELS],
+            "bbox": library.stack([features[_BOX + side] for side in _SIDES], axis=-1),
+            "bbox_label": features[_BOX + "label"],
         }
         if decode:
             elements["image"] = library.io.decode_jpeg(elements.pop("encoded"), channels=3)

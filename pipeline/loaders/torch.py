@@ -225,7 +225,7 @@ class ShardDataset(IterableDataset):  # type: ignore[misc]  # without torch it i
             UsageError: it is no state, or was saved of other shards, with another world or seed, or
                 of more workers than there can be.
         """
-        begin = position.loaded(state, self._terms)
+        begin = position.loaded(state, self._terms, len(self))
         if get_worker_info() is None:
             self._begin.load(begin)
         else:  # as a StatefulDataLoader has each worker do, with a state of its own

@@ -70,6 +70,15 @@ def test_an_epoch_that_is_resumed_goes_on_as_it_would_have(read: dict[str, Any])
     assert read["resumed"] == [whole] * 3
 
 
+def test_behind_the_last_batch_of_an_epoch_the_next_one_begins(read: dict[str, Any]) -> None:
+    assert read["ended"] == [read["epochs"][1]] * 3
+
+
+def test_a_state_that_cannot_be_is_refused(read: dict[str, Any]) -> None:
+    said = "the state is of another number of workers; the state is of more records than there are"
+    assert read["of workers"] == said
+
+
 def test_examples_are_those_that_are_read_by_number(output: Path, read: dict[str, Any]) -> None:
     records = open_records(output, "train", shard_format=read["format"])
     for example, (name, shape, types, label, boxes, labels) in zip(

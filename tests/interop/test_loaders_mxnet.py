@@ -92,6 +92,19 @@ def test_an_epoch_that_is_resumed_goes_on_as_it_would_have(
     assert read[decode]["resumed"] == read[decode]["epochs"][1][10:]
 
 
+@pytest.mark.parametrize("decode", ["True", "False"])
+def test_behind_the_last_image_of_an_epoch_the_next_one_begins(
+    read: dict[str, Any], decode: str
+) -> None:
+    assert read[decode]["ended"] == [read[decode]["epochs"][1]] * 2
+
+
+def test_a_state_is_resumed_with_another_batch_size_or_refused(read: dict[str, Any]) -> None:
+    rest = read["True"]["epochs"][0][10:]
+    no_batch = "no batch ends where the state stands"
+    assert read["other sizes"] == [rest, rest, no_batch, no_batch]
+
+
 def test_records_are_those_that_are_stored(folder: Path, read: dict[str, Any]) -> None:
     images = [(folder / f"{number}.jpg").read_bytes() for number in range(IMAGES)]
     hashes = [hashlib.sha256(image).hexdigest() for image in images]

@@ -5,13 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import commands
+import numpy as np
 import pytest
 import tensorflow as tf
+from drawnlists import encoded
 from finishedoutputs import kept
 from support import RawSet
 
 from pipeline.errors import UsageError
 from pipeline.loaders import tfdata
+from pipeline.loaders.records import open_records
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:(tensorflow|keras|google)")
 FORMATS = ("--format", "tfrecord", "--format", "webdataset")
@@ -59,6 +63,26 @@ def test_examples_are_those_that_are_read_by_file(output: Path) -> None:
     assert by_number.element_spec == by_file.element_spec
     for one, other in zip(by_file.skip(1), by_number, strict=True):
         assert all(bool(tf.reduce_all(one[key] == other[key])) for key in one)
+
+
+def test_labels_and_boxes_are_those_of_records_by_number(output: Path) -> None:
+    dataset = tfdata.dataset(output, "train", decode=False).as_numpy_iterator()
+    for element, record in zip(dataset, open_records(output, "train", decode=False), strict=True):
+        for key in ("labels", "bbox", "bbox_label"):
+            assert element[key].dtype == record[key].dtype
+            assert np.array_equal(element[key], record[key])
+
+
+def test_label_vectors_are_read(tmp_path: Path) -> None:
+    (tmp_path / "0.jpg").write_bytes(encoded(0))
+    (tmp_path / "vectors.lst").write_text("0\t0.5\t2.25\t0.jpg\n")
+    words = ("imagelist", tmp_path / "vectors.lst", "--out", tmp_path / "out", "--shards", 1)
+    run = commands.shardmill(*words)
+    assert run.returncode == 0, run.stderr
+    (element,) = tfdata.dataset(tmp_path / "out", "vectors", start=0).as_numpy_iterator()
+    assert element["labels"].tolist() == [0.5, 2.25]
+    assert element["bbox"].shape == (0, 4)
+    assert element["bbox_label"].shape == (0,)
 
 
 def test_a_cache_changes_no_order(output: Path, tmp_path: Path) -> None:

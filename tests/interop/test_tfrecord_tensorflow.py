@@ -230,6 +230,8 @@ class TestDataset:
         assert {key: (tensor.dtype.name, tensor.shape.rank) for key, tensor in spec.items()} == {
             "image": ("uint8", 3),
             "bbox": ("float32", 2),
+            "labels": ("float32", 1),
+            "bbox_label": ("int64", 1),
             **dict.fromkeys(("label", "height", "width"), ("int64", 0)),
             **dict.fromkeys(("synset", "text", "filename"), ("string", 0)),
         }

@@ -13,10 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import UsageError
-from pipeline.loaders.position import Position, Terms, after_batches, loaded, saved
+from pipeline.loaders.position import (
+    Position,
+    Terms,
+    after_batches,
+    loaded,
+    loaded_alone,
+    reached,
+    saved,
+)
 
 TERMS = Terms("0123456789ab", 1, 2, 7)
 HERE = Position(3, (5, 4), 1)
+LENGTH = 11  # 5 records of one worker, and 6 of the other
 
 
 def batches_by_turns(
@@ -57,7 +66,7 @@ def test_what_follows_a_position_is_what_would_have_followed(
 
 def test_a_position_is_plain_data() -> None:
     text = json.dumps(saved(HERE, TERMS))
-    assert loaded(json.loads(text), TERMS) == HERE
+    assert loaded(json.loads(text), TERMS, LENGTH) == HERE
 
 
 @pytest.mark.parametrize(
@@ -71,7 +80,7 @@ def test_a_position_is_plain_data() -> None:
 )
 def test_a_position_among_other_records_is_refused(terms: Terms, said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        loaded(saved(HERE, TERMS), terms)
+        loaded(saved(HERE, TERMS), terms, LENGTH)
 
 
 @pytest.mark.parametrize(
@@ -80,9 +89,29 @@ def test_a_position_among_other_records_is_refused(terms: Terms, said: str) -> N
 )
 def test_what_is_no_position_is_refused(changed: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="no state"):
-        loaded({**saved(HERE, TERMS), **changed}, TERMS)
+        loaded({**saved(HERE, TERMS), **changed}, TERMS, LENGTH)
     with pytest.raises(UsageError, match="no state"):
-        loaded({}, TERMS)
+        loaded({}, TERMS, LENGTH)
+
+
+@pytest.mark.parametrize("taken", [(6, 0), (0, 7), (1 << 70, 0)])
+def test_a_state_of_more_records_than_there_are_is_refused(taken: tuple[int, int]) -> None:
+    whole = Position(3, (5, 6))
+    assert loaded(saved(whole, TERMS), TERMS, LENGTH) == whole
+    with pytest.raises(UsageError, match="more records than there are"):
+        loaded(saved(Position(3, taken), TERMS), TERMS, LENGTH)
+
+
+def test_a_reader_without_workers_takes_no_state_of_some() -> None:
+    alone = Position(3, (11,))
+    assert loaded_alone(saved(alone, TERMS), TERMS, LENGTH) == alone
+    with pytest.raises(UsageError, match="another number of workers"):
+        loaded_alone(saved(HERE, TERMS), TERMS, LENGTH)
+
+
+def test_behind_the_last_record_of_an_epoch_the_next_begins() -> None:
+    assert reached(3, 10, LENGTH) == Position(3, (10,))
+    assert [reached(3, taken, LENGTH) for taken in (11, 16)] == [Position(4)] * 2
 
 
 def test_a_worker_reads_the_part_whose_turn_it_is() -> None:

@@ -50,6 +50,30 @@ def resumed(taken: int) -> list[list[str]]:
     return read + [names(batch) for batch in other]
 
 
+def ended() -> list[list[list[str]]]:
+    """What follows on the last batch of an epoch, and on its end, by this loader and another."""
+    data, others = opened(decode=False, shuffle=True, seed=1), []
+    for read in (20, 21):  # batches; there are 20
+        other, begun = opened(decode=False, shuffle=True, seed=1), iter(data)
+        data.set_epoch(0)
+        for _ in range(read):
+            next(begun, None)
+        other.load_state_dict(json.loads(json.dumps(data.state_dict())))
+        others.append([names(batch) for batch in other])
+    return [*others, [names(batch) for batch in data]]
+
+
+def of_workers() -> str:
+    """What is said of a state of torch's workers, and of one that is too far."""
+    data, said = opened(decode=False), []
+    for taken in ([0, 0], [97]):
+        try:
+            data.load_state_dict({**data.state_dict(), "taken": taken})
+        except UsageError as error:
+            said.append(error.what)
+    return "; ".join(said)
+
+
 def hosts() -> list[list[str]]:
     """What each of two hosts with three workers reads."""
     return [
@@ -101,6 +125,8 @@ if __name__ == "__main__":
         "epochs": epochs(0),
         "by workers": epochs(2),
         "resumed": [resumed(taken) for taken in (0, 1, 6)],
+        "ended": ended(),
+        "of workers": of_workers(),
         "hosts": hosts(),
         "facts": facts(),
         "stored": stored(),

@@ -86,6 +86,37 @@ def resumed(decode: bool) -> list[list[float]]:
     return labels(other)
 
 
+def ended(decode: bool) -> list[list[list[float]]]:
+    """What another loader reads that begins where an epoch ends."""
+    data, rest = opened(decode), list[list[list[float]]]()
+    for behind in range(2):  # behind the last batch, and when there was none
+        data.set_epoch(0)
+        begun, other = iter(data), opened(decode)
+        for _ in range((5 if decode else 24) + behind):
+            next(begun, None)
+        other.load_state_dict(json.loads(json.dumps(data.state_dict())))
+        rest.append(labels(other))
+    return rest
+
+
+def other_sizes() -> list[Any]:
+    """What is read, or said, from 10 images on by batches of 5, 10, 4 and 24 images."""
+    data, found = opened(True), list[Any]()
+    for _ in range(2):
+        data.next()
+    for size in (5, 10, 4, 24):
+        given = {**DECODED, "batch_size": size, "shuffle": True, "seed": 1}
+        other = mxnet.dataset(OUT, SPLIT, **given)
+        try:
+            other.load_state_dict(data.state_dict())
+        except UsageError as error:
+            found.append(error.what)
+            assert len(labels(other)) == 24
+        else:
+            found.append(labels(other))
+    return found
+
+
 def stored() -> list[list[Any]]:
     """Labels and SHA-256 of each record, by number."""
     data = mxnet.dataset(OUT, SPLIT, decode=False)
@@ -121,10 +152,12 @@ if __name__ == "__main__":
             "epochs": epochs(decode),
             "hosts": hosts(decode),
             "resumed": resumed(decode),
+            "ended": ended(decode),
         }
         for decode in (True, False)
     }
     found["following"] = following(True)
+    found["other sizes"] = other_sizes()
     found["by workers"] = by_workers()
     found |= {"stored": stored(), "shapes": shapes(), "refused": refused()}
     json.dump(found, sys.stdout)
