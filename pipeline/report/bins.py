@@ -82,8 +82,8 @@ def any_above(counts: Mapping[str, Counts], edge: float) -> bool:
 def summary(values: Counts, text: Callable[[float], str]) -> str:
     """Return the smallest, the largest and the middle of some values, in words."""
     ordered, total = sorted(values.items()), sum(values.values())
-    median = text(_quantile(ordered, total, 0.5))
-    return f"{text(ordered[0][0])} to {text(ordered[-1][0])}, median {median}"
+    low, median, high = map(text, (ordered[0][0], _quantile(ordered, total, 0.5), ordered[-1][0]))
+    return f"all {low}" if low == high else f"{low} to {high}, median {median}"
 
 
 def ticks(

@@ -192,7 +192,8 @@ def ranked(
 ) -> Chart | None:
     """Return a plot of classes, the largest first, each split by its own scale; None: no class.
 
-    Of many classes a bar stands for several neighbours: it is as tall as the first of them.
+    Of many classes a bar stands for several neighbours: it is as tall as the first of them, and the
+    note says so.
     """
     if not classes or not splits:
         return None
@@ -214,10 +215,15 @@ def ranked(
             for place, group in enumerate(groups)
             for label in (_rank_label(group),)
         )
-        summary = f"{min(counts):,} to {max(counts):,} a class"
+        low, high = f"{min(counts):,}", f"{max(counts):,}"
+        summary = f"{low} a class" if low == high else f"{low} to {high} a class"
         series.append(Series(split, number, bars, summary))
     ticks = ((0.0, "largest class", "start"), (float(WIDTH), "smallest", "end"))
-    return Chart(name, title, note, ticks, tuple(series))
+    notes = ["each split by its own scale" if len(splits) > 1 else ""]
+    if together > 1:
+        notes.append(f"a bar is of {together} classes, and as tall as the first of them")
+    said = "; ".join(filter(None, [*notes, note]))
+    return Chart(name, title, said, ticks, tuple(series))
 
 
 def _rank_label(group: Sequence[ClassSize]) -> str:

@@ -131,7 +131,10 @@ def _group(sheets: _Sheets, number: int, table: pa.Table) -> DuplicateGroup:
         summary += f"; {len(shown)} shown"
     is_exact = table["kind"][0].as_py() == EXACT
     title = "the same bytes" if is_exact else "they look alike"
-    images = tuple(sheets.add(f"g{number}-{place}", row) for place, row in enumerate(shown))
+    images = tuple(
+        sheets.add(f"g{number}-{place}", row, _likeness(row, is_first=not place))
+        for place, row in enumerate(shown)
+    )
     return DuplicateGroup(number, title, summary, images)
 
 
@@ -163,12 +166,13 @@ class _Sheets:
         self._added = 0
         self._drawn = 0
 
-    def add(self, anchor: str, row: Mapping[str, Any]) -> ImageView:
+    def add(self, anchor: str, row: Mapping[str, Any], likeness: str) -> ImageView:
         """Draw an image and return it as the page shows it.
 
         Args:
             anchor: its id on the page.
             row: of `finding.DUPLICATES`.
+            likeness: how like the first image of its group it is.
         """
         number, damaged = self._added, ""
         self._added += 1
@@ -191,7 +195,7 @@ class _Sheets:
             facts=f"{row['width']:,} x {row['height']:,}, {size(row['bytes'])}, {row['mode']}",
             labels="",
             repair="",
-            chips=tuple(filter(None, (row["split"], row["class"], _likeness(row)))),
+            chips=tuple(filter(None, (row["split"], row["class"], likeness))),
             sheet=self._address(sheet),
             sheet_width=sheet_width,
             sheet_height=sheet_height,
@@ -231,8 +235,10 @@ class _Sheets:
         return storage.relative(self._path(sheet), places.folder(self._survey.out))
 
 
-def _likeness(row: Mapping[str, Any]) -> str:
+def _likeness(row: Mapping[str, Any], *, is_first: bool) -> str:
     """Return how like the first image of its group an image is."""
+    if is_first:
+        return "" if row["kind"] == EXACT else "distances are from this one"
     if row["same_bytes"]:
         return "same bytes"
     if row["distance"] is None:

@@ -33,6 +33,7 @@ _MOST_LEFT_OUT = 200
 _MOST_FILES = 8
 _SELECTION = "a selection of images"
 _UP = "../"  # from the page to the output folder
+_PATH = r"(?<![^\s'\"(\[=,;])/(?=[^\s/])"  # where an absolute path begins
 
 
 def index_page(gathered: Gathered) -> IndexPage:
@@ -57,6 +58,7 @@ def index_page(gathered: Gathered) -> IndexPage:
         charts=tuple(charts_of(gathered)),
         repairs=tuple(_repairs(gathered)),
         left_out=tuple(_left_out(gathered)),
+        stored=_stored(gathered),
         dropped=tuple(_dropped(gathered)),
         outputs=tuple(map(_output, survey.outputs)),
         inputs=tuple(_inputs(gathered)),
@@ -137,6 +139,19 @@ def _repairs(gathered: Gathered) -> Iterator[RepairedPart]:
         yield RepairedPart(split.name, total, len(images), f"{reasons}{by}", tuple(images))
 
 
+def _stored(gathered: Gathered) -> str:
+    """Return how the images that are neither repaired nor left out are stored."""
+    documents = [split.output.document for split in gathered.splits if split.output.document]
+    others = any(each.counts.repaired or each.counts.left_out for each in documents)
+    every = "Every other image" if others else "Every image"
+    encoding = [each.split for each in documents if each.parameters.image.encodes]
+    if not encoding:
+        left_out = "" if others else ", and none is left out"
+        return f"{every} is stored byte for byte as it was{left_out}."
+    where = "" if len(encoding) == len(documents) else f" of {' and '.join(encoding)}"
+    return f"{every}{where} is encoded anew, as the options of the command ask."
+
+
 def _left_out(gathered: Gathered) -> Iterator[LeftOutPart]:
     for split in gathered.splits:
         document = split.output.document
@@ -152,7 +167,8 @@ def _left_out(gathered: Gathered) -> Iterator[LeftOutPart]:
 def _reason(left_out: LeftOutImage) -> str:
     """Return why an image is left out: of a path of this machine no more than the name in it."""
     name = left_out.source.rpartition("/")[2]
-    path = rf"(?<![\w:/.])/.*{re.escape(name)}"  # not that of an address
+    # No address, and no more than one path: what lies between two of them stays.
+    path = rf"{_PATH}(?:(?!{_PATH}).)*?{re.escape(name)}"
     return re.sub(path, lambda _: name, left_out.reason) if name else left_out.reason
 
 
@@ -173,7 +189,7 @@ def _dropped(gathered: Gathered) -> Iterator[str]:
         counts = {"repaired": mark.repaired, "dropped": mark.dropped, "refused": mark.refused}
         told = [f"{count:,} {word}" for word, count in counts.items() if count]
         if told:
-            yield f"{name}: {', '.join(told)}; its report is among the files below"
+            yield f"{name}: of its boxes {', '.join(told)}; its report is among the files below"
 
 
 def _output(output: CountingOutput) -> OutputLine:

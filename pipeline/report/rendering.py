@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from pipeline import plaintext, storage
 from pipeline.report import charts
@@ -51,7 +51,7 @@ def _environment() -> Environment:
         finalize=_shown,
         keep_trailing_newline=True,
     )
-    environment.filters["href"] = _href
+    environment.filters.update(href=_href, breaking=_breaking)
     environment.globals.update(width=charts.WIDTH, height=charts.HEIGHT)
     return environment
 
@@ -61,6 +61,11 @@ def _shown(value: Any) -> Any:
     if isinstance(value, str) and not isinstance(value, Markup):
         return plaintext.line(value)
     return value
+
+
+def _breaking(text: str) -> Markup:
+    """Return a key or a path that a browser breaks behind its slashes, if anywhere."""
+    return Markup("/<wbr>").join(escape(part) for part in plaintext.line(text).split("/"))
 
 
 def _href(path: str) -> str:

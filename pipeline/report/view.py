@@ -173,7 +173,8 @@ class FileLine:
 class IndexPage:
     """The first page; addresses are relative to it.
 
-    `duplicates` says how many there are; "": nobody has looked for any.
+    `stored` says how images are stored that are neither repaired nor left out, and `duplicates` how
+    many of those there are; "": nobody has looked for any.
     """
 
     title: str
@@ -187,6 +188,7 @@ class IndexPage:
     charts: tuple[Chart, ...]
     repairs: tuple[RepairedPart, ...]
     left_out: tuple[LeftOutPart, ...]
+    stored: str
     dropped: tuple[str, ...]
     outputs: tuple[OutputLine, ...]
     inputs: tuple[InputLine, ...]

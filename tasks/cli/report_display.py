@@ -59,7 +59,8 @@ class ReportObserver:
     def _of_choice(self, now: float, split: str, counts: list[Count]) -> Iterator[Bar]:
         for count in counts:
             if (count.step, count.name) == (CHOOSE, split):
-                yield self._bar(now, f"{split} choice", count.done, count.total, at_work=True)
+                name, unit = f"{split} choice", "facts"  # no images: the total is of those
+                yield self._bar(now, name, count.done, count.total, unit, at_work=True)
 
     def _of_sheets(
         self, now: float, split: str, images: list[int], counts: list[Count]
@@ -74,7 +75,7 @@ class ReportObserver:
         running = parts_at_work(counts, DRAW, split)
         drawn = sum(images[group] for group in done)
         drawn += sum(count for group, count in running.items() if int(group) not in done)
-        yield self._bar(now, f"{split} sheets", drawn, sum(images), at_work=bool(running))
+        yield self._bar(now, f"{split} sheets", drawn, sum(images), "images", at_work=bool(running))
 
     def _of_hashes(self, now: float, split: str, counts: list[Count]) -> Iterator[Bar]:
         groups = self._groups[split]
@@ -88,12 +89,14 @@ class ReportObserver:
         hashed = sum(each.images for each in done)
         hashed += sum(count for group, count in running.items() if group not in finished)
         total = sum(each.images for each in groups)
-        yield self._bar(now, f"{split} hashes", hashed, total, at_work=bool(running))
+        yield self._bar(now, f"{split} hashes", hashed, total, "images", at_work=bool(running))
 
-    def _bar(self, now: float, name: str, done: float, total: float, *, at_work: bool) -> Bar:
+    def _bar(
+        self, now: float, name: str, done: float, total: float, unit: str, *, at_work: bool
+    ) -> Bar:
         rate = self._rates.rate(name, now, done, at_work=at_work)
         begun = at_work or bool(done)
-        return Bar(name, min(done, total), total, "images", rate=rate, is_begun=begun)
+        return Bar(name, min(done, total), total, unit, rate=rate, is_begun=begun)
 
     def _images_of_sheets(self, split: str) -> list[int]:
         """Return how many images each group of sheets has; none before they are chosen."""

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 
-_EMPTY = {"meta", "link", "img", "input", "br"}
+_EMPTY = {"meta", "link", "img", "input", "br", "wbr"}
 
 
 @dataclass
@@ -50,7 +50,11 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         """Take a text in."""
-        self.texts.append(data)
+        if self.tags and self.tags[-1][0] == "wbr":
+            self.tags.pop()  # it goes on where it may break
+            self.texts[-1] += data
+        else:
+            self.texts.append(data)
 
     @property
     def text(self) -> str:

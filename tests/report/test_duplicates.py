@@ -87,6 +87,12 @@ def test_the_page_shows_them_and_texts_of_others_are_no_markup(finished: Path) -
     assert "Not compared" not in page.text
 
 
+def test_the_first_image_of_a_group_is_not_compared_with_itself(finished: Path) -> None:
+    texts = Page(finished / "out/report/duplicates.html").texts
+    assert texts.count("same bytes") == 1  # the copy of the only exact group
+    assert texts.count("distances are from this one") == 3
+
+
 def test_a_table_has_the_distance_of_each_image(finished: Path) -> None:
     rows = pq.read_table(finished / "out/report/duplicates.parquet").to_pylist()
     by_key = {row["key"]: row for row in rows}

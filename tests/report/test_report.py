@@ -17,6 +17,7 @@ from reportpages import Page, pages
 from support import RawSet
 
 from pipeline import manifest
+from pipeline.formats.registry import FORMATS
 from pipeline.report import chosen, places, thumbnails
 
 HOSTILE = '"><script>alert(1)</script>'
@@ -271,7 +272,7 @@ def test_two_hundred_classes_have_a_page_each(tmp_path: Path) -> None:
     assert len(Page(report / "index.html").of("img", loading="lazy")) == 200
 
 
-@pytest.mark.parametrize("name", ["tfrecord", "recordio", "webdataset", "none"])
+@pytest.mark.parametrize("name", [*FORMATS, "none"])
 def test_every_format_is_shown(name: str, tmp_path: Path) -> None:
     images = {f"a/{n}.jpg": encoded(n) for n in range(3)}
     out = listed(tmp_path, images, "--format", name)

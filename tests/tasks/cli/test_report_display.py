@@ -13,7 +13,7 @@ from drawnlists import encoded, lay
 
 from pipeline.report.survey import survey
 from pipeline.state import progress
-from tasks.cli.bars import Bar
+from tasks.cli.bars import Bar, total_of
 from tasks.cli.report_display import DRAW, HASH, ReportObserver
 from tasks.duplicates import HashImages
 from tasks.report import DrawSheets
@@ -69,4 +69,8 @@ def test_before_images_are_chosen_that_is_counted(reported: Path, out: Path) -> 
     shutil.rmtree(out / ".shardmill/report")
     counter = progress.Counter(out, RUN, "report: choose images", "root", 17, "images")
     counter.update(9)
-    assert bars(out)["root choice"].done == 9
+    found = bars(out)
+    assert found["root choice"].done == 9
+    total = total_of([*found.values()])
+    assert total is not None
+    assert (total.done, total.total) == (17, 17)  # of the hashes: facts are no images
