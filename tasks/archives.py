@@ -22,6 +22,7 @@ from pipeline.job.artifacts import ARCHIVE, INPUTS, WALKED, Artifact, name_of
 from pipeline.sources.inputs import Archive
 from pipeline.state import fetched, preflight, refusals, staging, standing, unverified
 from pipeline.state import raw_archives as rawarchives
+from pipeline.state import unpacked_archives as unpackedarchives
 from pipeline.storage import Location
 from tasks.artifact_tasks import ShardmillTask
 from tasks.base import Volume, logger
@@ -143,7 +144,7 @@ class VerifyArchive(ArchiveTask):
     def make(self) -> Volume:
         """Read the archive once: MD5 and member index."""
         rawarchives.check_verified(self.resolved, (self.config,))
-        source = self.resolved.raw_file(self.config)
+        source = rawarchives.read_here(self.resolved, self.config)
         refused = refusals.recall(self.folder, source, self.config)
         if refused is not None and not self.job.replace:
             raise refused
@@ -217,6 +218,10 @@ class VerifyArchive(ArchiveTask):
     ) -> VerifiedArchive:
         md5, size = str(self.md5), self.config.bytes
         files = listings.begun()
+        if self.config.packed:
+            raw = storage.on_this_machine(source).parent
+            checks = unpackedarchives.Checks(self._check_first, self._check_broken)
+            return unpackedarchives.verify(raw, self.config, files, progress, checks)
         if not files:
             return index.verify_only(
                 source, expected_md5=md5, expected_size=size, progress=progress, passage=passage

@@ -1,35 +1,28 @@
-"""A tar or tar.gz read as a stream: its small members' bytes, without unpacking it.
-
-gzip (RFC 1952) is recognised by its magic, not by the archive's name, which a browser may have
-left as it was when it decompressed the file.
-"""
+"""A tar, packed or plain, read as a stream: its small members' bytes, without unpacking it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from isal import igzip_lib
-
 from pipeline import storage
-from pipeline.archives.signatures import GZIP_MAGIC
-from pipeline.archives.tar import COMPARE_MD5, Member, TarScanner
-from pipeline.errors import ArchiveMissing, ArchiveRefused
+from pipeline.archives import decompression
+from pipeline.archives.signatures import HEAD_BYTES
+from pipeline.archives.tar import Member, TarScanner
+from pipeline.errors import ArchiveMissing
 from pipeline.storage import Location
 
 _STEP = 1 << 18
-_ALWAYS_UNPACKED = 256 << 20  # bytes
-_MAX_PACKING = 200  # how many bytes a packed one may stand for beyond that; annotations: some 40
 
 
 def read_members(archive: Location, *, largest: int) -> Iterator[tuple[Member, bytes | None]]:
-    """Yield every member of a tar or tar.gz but its folders, with its content.
+    """Yield every member of a tar, packed or plain, but its folders, with its content.
 
     The content is None if it is no regular file or larger than `largest`. The members come in the
     order of the archive; `Member.offset` counts unpacked bytes. Twice `largest` and half a MiB
     are held at most.
 
     Args:
-        archive: a tar, or one or more gzip streams of it.
+        archive: a tar, or what gzip, bzip2 or xz made of it.
         largest: bytes of a member's content.
 
     Raises:
@@ -59,67 +52,21 @@ def read_members(archive: Location, *, largest: int) -> Iterator[tuple[Member, b
 
 
 def unpacked(archive: Location) -> Iterator[bytes]:
-    """Yield the bytes of a file, or of what gzip packed into it, at most 256 KiB at a time.
+    """Yield the bytes of a file, or of what is packed in it, at most 256 KiB at a time.
 
     Raises:
         ArchiveMissing: there is no such file.
-        ArchiveRefused: a gzip stream is truncated, fails its CRC, is followed by what is none, or
-            stands for far more bytes than archives of small files do.
+        ArchiveRefused: see `decompression.unpacked`.
     """
     if storage.stat(archive) is None:
         remedy = "put it there, or correct the folder of the raw archives"
         raise ArchiveMissing("the archive is not there", file=str(archive), remedy=remedy)
     with storage.open_ranges(archive) as reader:
-        if bytes(reader.read(0, len(GZIP_MAGIC))) == GZIP_MAGIC:
-            yield from _inflated(archive, reader)
+        packing = decompression.packing_of(bytes(reader.read(0, HEAD_BYTES)))
+        if packing is not None:
+            yield from decompression.unpacked(archive, reader, packing)
             return
         at = 0
         while view := reader.read(at, _STEP):
             at += len(view)
             yield bytes(view)
-
-
-def _inflated(archive: Location, reader: storage.Ranges) -> Iterator[bytes]:
-    """Yield what gzip packed; one stream may follow another, and zeros the last (RFC 1952)."""
-    stream = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
-    at = size = 0
-    found = "the end of the file"
-    try:
-        while view := reader.read(at, _STEP):
-            at += len(view)
-            packed = bytes(view)
-            while packed or not stream.needs_input:
-                if stream.eof:
-                    packed = packed.lstrip(b"\0")
-                    if not packed:
-                        break
-                    stream = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
-                piece = stream.decompress(packed, _STEP)
-                size += len(piece)
-                if size > _ALWAYS_UNPACKED + _MAX_PACKING * at:
-                    raise _packed_too_well(archive, at, size)
-                yield piece
-                packed = stream.unused_data if stream.eof else b""
-        if stream.eof:
-            return
-    except igzip_lib.IsalError as error:  # type: ignore[misc] # isal's stub calls it an instance
-        found = f"damaged data: {error}"
-    raise ArchiveRefused(
-        "the gzip stream is damaged or ends too early",
-        file=str(archive),
-        place=f"byte {at} of the packed file, or up to {_STEP} before it",
-        expected="a whole stream, of the CRC at its end",
-        found=found,
-        remedy=COMPARE_MD5,
-    )
-
-
-def _packed_too_well(archive: Location, at: int, size: int) -> ArchiveRefused:
-    return ArchiveRefused(
-        "the gzip stream stands for far more bytes than archives of small files do",
-        file=str(archive),
-        place=f"byte {at} of the packed file, or up to {_STEP} before it",
-        expected=f"at most {_ALWAYS_UNPACKED >> 20} MiB, and {_MAX_PACKING} bytes for each beyond",
-        found=f"{size} bytes or more",
-        remedy=f"{COMPARE_MD5}; an archive that is right is taken unpacked, as a plain tar",
-    )

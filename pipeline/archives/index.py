@@ -37,6 +37,8 @@ _PARQUET = {"compression": "zstd", "use_dictionary": ["container", "kind"]}
 _ROW_GROUP = 1 << 16
 CheckMember = Callable[[Member], None]
 CheckBroken = Callable[[BrokenTar], None]
+ReadAll = Callable[[Callable[[memoryview], None], Progress], Read]
+"""Reads all of an archive, shows it to the first, and tells the second how far it is."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ def verify_and_index(
     check_first: CheckMember = lambda _: None,
     check_broken: CheckBroken | None = None,
     passage: Passage | None = None,
+    read: ReadAll | None = None,
 ) -> VerifiedArchive:
     """Read a tar archive once, and write the index of its members; it is the right one, or refused.
 
@@ -91,6 +94,7 @@ def verify_and_index(
             raise its refusal. It also has other nested tars that cannot be read noted in what is
             returned, for the caller to judge; None: they refuse the archive.
         passage: what it is read from; None: the file.
+        read: reads it where it is no plain tar, but what is packed in it is one.
 
     Raises:
         ArchiveMissing: there is no such file.
@@ -105,12 +109,16 @@ def verify_and_index(
     ):
         hasher = MemberHasher(hash_sink, scanner.reads_inside)
         indexer = _Indexer(scanner, sink, hasher, check_first, check_broken)
-        read = read_once(archive, passage, indexer.look, progress)
+        whole = (
+            read_once(archive, passage, indexer.look, progress)
+            if read is None
+            else read(indexer.look, progress)
+        )
         refusal = indexer.finish()
     faults = [*([refusal] if refusal else []), *(tar.refusal for tar in scanner.broken)]
     scan = faults[0] if faults else None
     check_identity(
-        archive, read.md5, read.info.size, read.head, (expected_md5, expected_size), scan
+        archive, whole.md5, whole.info.size, whole.head, (expected_md5, expected_size), scan
     )
     if refusal:
         raise of_right_md5(refusal) if expected_md5 is not None else refusal
@@ -118,7 +126,7 @@ def verify_and_index(
         replace(tar, refusal=of_right_md5(tar.refusal)) if expected_md5 is not None else tar
         for tar in scanner.broken
     )
-    return replace(_verified(archive, read), members=sink.members, broken=broken)
+    return replace(_verified(archive, whole), members=sink.members, broken=broken)
 
 
 def verify_only(

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Final
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
+BZIP2_MAGIC: Final = b"BZh"
+XZ_MAGIC: Final = b"\xfd7zXZ\x00"
 HEAD_BYTES: Final = 512
 """How many first bytes of a file are enough to recognise it."""
 
@@ -40,8 +42,8 @@ _SIGNATURES: Final = (
     (GZIP_MAGIC, Foreign("gzip data", "gzip -dc {file}")),
     (b"PK\x03\x04", Foreign("a zip archive", "unzip {file}")),
     (b"PK\x05\x06", Foreign("a zip archive", "unzip {file}")),
-    (b"\xfd7zXZ\x00", Foreign("xz data", "xz -dc {file}")),
-    (b"BZh", Foreign("bzip2 data", "bzip2 -dc {file}")),
+    (XZ_MAGIC, Foreign("xz data", "xz -dc {file}")),
+    (BZIP2_MAGIC, Foreign("bzip2 data", "bzip2 -dc {file}")),
     (b"\x28\xb5\x2f\xfd", Foreign("zstd data", "zstd -dc {file}")),
     (b"\x04\x22\x4d\x18", Foreign("lz4 data", "lz4 -dc {file}")),
     (b"LZIP", Foreign("lzip data", "lzip -dc {file}")),

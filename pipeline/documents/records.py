@@ -211,6 +211,30 @@ class FetchRecord(Struct, frozen=True):
     files: tuple[FileEntry, ...] = ()
 
 
+class UnpackedRecord(Struct, frozen=True):
+    """What a plain tar was unpacked from, and what both were then.
+
+    Attributes:
+        packed: file name of the packed archive, beside it.
+        packed_size: bytes of that.
+        packed_stamp: as `pipeline.storage.FileInfo` has it.
+        md5: of that.
+        size: bytes of the plain tar.
+        stamp: of that.
+        xxh3_128: of all of its bytes, in hex.
+        files: none.
+    """
+
+    packed: Text
+    packed_size: Size
+    packed_stamp: Text
+    md5: ContentHash
+    size: Size
+    stamp: Text
+    xxh3_128: ContentHash
+    files: tuple[FileEntry, ...] = ()
+
+
 class FingerprintsMark(Struct, frozen=True):
     """The mark of a table of fingerprints.
 

@@ -23,8 +23,10 @@ def can_be_sorted(resolved: ResolvedJob, split: SplitJob) -> bool:
     """
     inputs = split.source.inputs
     here = isinstance(resolved.out, Path) and isinstance(resolved.raw, Path)
-    plain = bool(inputs) and all(archive.file.endswith(_PLAIN) for archive in inputs)
-    return here and plain and not resolved.is_staged and not resolved.verifies_beside
+    plain = all(each.file.endswith(_PLAIN) and not each.packed for each in inputs)
+    return (
+        here and bool(inputs) and plain and not resolved.is_staged and not resolved.verifies_beside
+    )
 
 
 def is_sorted(resolved: ResolvedJob, split: SplitJob) -> bool:

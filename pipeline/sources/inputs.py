@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from pipeline import storage
@@ -19,7 +19,9 @@ PLAIN: Final = (".tar", storage.TAR_FOLDER)
 class Archive:
     """One archive as it is published: file name, where to get it, bytes (if known), MD5.
 
-    The MD5 is `NO_MD5` where the configuration does not say it.
+    The MD5 is `NO_MD5` where the configuration does not say it. Of an archive that is packed as a
+    whole, `packed` is its file name, and `file` that of the plain tar that is unpacked from it;
+    MD5 and bytes are those of the packed file.
     """
 
     name: str
@@ -27,6 +29,16 @@ class Archive:
     url: str
     md5: str
     bytes: int | None
+    packed: str = ""
+
+    @property
+    def published(self) -> str:
+        """The file name under which it is published."""
+        return self.packed or self.file
+
+    def as_published(self) -> Archive:
+        """Return it as a file of its own, whatever is packed in it."""
+        return replace(self, file=self.published, packed="")
 
     @property
     def is_plain(self) -> bool:

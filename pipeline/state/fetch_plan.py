@@ -184,7 +184,8 @@ def _archives(config: str, only: tuple[str, ...]) -> tuple[Archive, ...]:
                 found=name,
                 remedy=f"say {likely}" if likely else None,
             )
-    wanted = tuple(known[name] for name in dict.fromkeys(only or dataset.archives))
+    names = dict.fromkeys(only or dataset.archives)
+    wanted = tuple(known[name].as_published() for name in names)
     for archive in wanted:
         if archive.md5 == NO_MD5:
             raise ConfigError(

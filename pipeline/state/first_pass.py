@@ -20,6 +20,7 @@ from pipeline.sources import registry
 from pipeline.sources.data_set import DataSet
 from pipeline.sources.inputs import NO_MD5, Archive
 from pipeline.state import raw_archives as rawarchives
+from pipeline.state import unpacked_archives
 from pipeline.storage import Location
 
 
@@ -47,7 +48,7 @@ def changed(job: Job) -> tuple[Archive, ...]:
 
 def place(job: Job, archive: Archive) -> Location:
     """Return where an archive is read: a copy on this host is made later, of what it is then."""
-    return storage.parse(job.raw) / archive.file
+    return storage.parse(job.raw) / archive.published
 
 
 def read(job: Job, archive: Archive, progress: Progress) -> int:
@@ -75,8 +76,11 @@ def read(job: Job, archive: Archive, progress: Progress) -> int:
 
 def _verified(job: Job, archive: Archive) -> ArchiveMark | None:
     """Return the mark of an archive that was read and looks as it did then."""
-    info = storage.stat(place(job, archive))
+    raw = storage.parse(job.raw)
+    info = storage.stat(raw / archive.file)
     if info is None:
+        return None
+    if archive.packed and unpacked_archives.is_pending(storage.on_this_machine(raw), archive):
         return None
     path = paths.archive_mark(job.folder, archive.file, info.look)
     mark = manifest.read_complete(path, job.folder, ArchiveMark)
@@ -87,7 +91,15 @@ def _verify(job: Job, archive: Archive, progress: Progress) -> ArchiveMark:
     source, out = place(job, archive), job.folder
     md5 = None if archive.md5 == NO_MD5 else archive.md5
     with Listings(rawarchives.listing_paths(out, archive.file)) as listings:
-        if archive.is_plain:
+        if archive.packed:
+            found = unpacked_archives.verify(
+                storage.on_this_machine(source.parent),
+                archive,
+                listings.begun(),
+                progress,
+                unpacked_archives.Checks(lambda _member: None, lambda _tar: None),
+            )
+        elif archive.is_plain:
             found = index.verify_and_index(
                 source,
                 *listings.begun(),

@@ -21,7 +21,7 @@ from pipeline.quantities import counted
 from pipeline.shards import codecs
 from pipeline.shards.output import Output
 from pipeline.sources.inputs import Archive
-from pipeline.state import claims, sorted_segments, staging, updates
+from pipeline.state import claims, sorted_segments, staging, unpacked_archives, updates
 from pipeline.state import raw_archives as rawarchives
 from pipeline.state.inventory import Inventory
 from pipeline.storage import Location
@@ -106,6 +106,7 @@ def check_readonly(resolved: ResolvedJob) -> None:
     rawarchives.check(resolved, archives)
     if resolved.is_staged:
         staging.check_room(resolved, archives, needed)
+    unpacked_archives.check_room(resolved, archives, needed)
     sorting = sorted_segments.bytes_to_sort(inventory)
     if sorting:
         kept = f"{sorting:,} of them for sorted segments of archives, until the shards are there"

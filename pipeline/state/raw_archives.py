@@ -18,7 +18,7 @@ from pipeline.manifest import Document
 from pipeline.plaintext import Lines
 from pipeline.quantities import size
 from pipeline.sources.inputs import PLAIN, Archive
-from pipeline.state import fetched, refusals
+from pipeline.state import fetched, refusals, unpacked_archives
 from pipeline.storage import Location
 
 BROKEN, READER = "broken", "reader"
@@ -62,7 +62,7 @@ def listing_paths(out: Location, archive: str) -> list[Location]:
 def verified(resolved: ResolvedJob, archive: Archive) -> ArchiveMark | None:
     """Return the mark of an archive if it was verified and has not changed since."""
     info = storage.stat(resolved.raw_file(archive))
-    if info is None:
+    if info is None or is_to_be_unpacked(resolved, archive):
         return None
     path = paths.archive_mark(resolved.out, archive.file, info.look)
     mark = manifest.read_complete(path, resolved.out, ArchiveMark)
@@ -95,14 +95,36 @@ def seen(resolved: ResolvedJob) -> dict[str, int | None]:
 def read_next(resolved: ResolvedJob, archive: Archive) -> Location:
     """Return where an archive is read next: at its origin, if it is still to be copied from there.
 
+    One that is packed is read as it is published until it was unpacked.
+
     Raises:
-        OutputConflict: another archive of that name lies where it would be copied to.
+        OutputConflict: another file of that name lies where it would be copied or unpacked to.
     """
-    return (
-        resolved.origin / archive.file
-        if is_to_be_staged(resolved, archive)
-        else resolved.raw_file(archive)
-    )
+    if is_to_be_staged(resolved, archive):
+        return resolved.origin / archive.file
+    return read_here(resolved, archive)
+
+
+def read_here(resolved: ResolvedJob, archive: Archive) -> Location:
+    """Return where an archive is read on this host, before or after it was unpacked there.
+
+    Raises:
+        OutputConflict: another file lies where it would be unpacked to.
+    """
+    if is_to_be_unpacked(resolved, archive):
+        return resolved.raw / archive.packed
+    return resolved.raw_file(archive)
+
+
+def is_to_be_unpacked(resolved: ResolvedJob, archive: Archive) -> bool:
+    """Whether an archive is packed, and was not unpacked since it looks as it does.
+
+    Raises:
+        OutputConflict: another file lies where it would be unpacked to.
+    """
+    if not archive.packed:
+        return False
+    return unpacked_archives.is_pending(storage.on_this_machine(resolved.raw), archive)
 
 
 def is_to_be_staged(resolved: ResolvedJob, archive: Archive) -> bool:
@@ -256,7 +278,7 @@ def _published(raw: Location, archive: Archive) -> Iterator[object]:
         folder = raw if of_raw else raw / archive.file.removesuffix(storage.TAR_FOLDER)
         yield f"tars of classes, *.tar, in the folder {folder}"
         return
-    yield raw / archive.file
+    yield raw / archive.published
     yield f"from {archive.url}"
     if archive.bytes is not None:
         yield f"{archive.bytes:,} bytes ({size(archive.bytes)})"
@@ -269,6 +291,8 @@ def _next_info(resolved: ResolvedJob, archive: Archive) -> storage.FileInfo | No
 
 
 def _check_size(place: Location, info: storage.FileInfo | None, archive: Archive) -> None:
+    if archive.packed and place.name != archive.packed:
+        return  # the packed file had its MD5
     if info is not None and archive.bytes is not None and info.size != archive.bytes:
         short = info.size < archive.bytes
         raise ArchiveRefused(

@@ -81,6 +81,9 @@ def _why_not(
         "no archive of images is left to be verified": not pending,
         "other hosts may take part": not alone,
         "one worker cannot do both": workers <= 1,
+        "an archive is packed, and verified while it is unpacked": any(
+            archive.packed for archive in pending
+        ),
         "archives are copied first, and verified on the way": resolved.is_staged,
         "the archives, or the output, do not lie on this machine": not local,
     }

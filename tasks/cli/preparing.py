@@ -19,6 +19,7 @@ from pipeline.state import (
     read_order_choice,
     stage_choice,
     status,
+    unpacked_archives,
     unverified,
     verify_choice,
     withdrawal,
@@ -29,7 +30,7 @@ from pipeline.state.appended import Before
 from pipeline.state.inventory import Inventory
 from pipeline.state.source_look import Look
 from pipeline.storage import Location
-from tasks.cli import appended, linked, made_events, report, text
+from tasks.cli import appended, linked, made_events, report, text, unpacked
 from tasks.cli.how import How, asked_for, tell
 from tasks.cli.observer import Observer
 from tasks.cli.saying import say
@@ -117,7 +118,9 @@ def _prepare_job(asked: Job, how: How, standby: Standby | None, *, is_shared: bo
         shared = is_shared or stack.enter_context(sharing(resolved.out, no_overlap=how.no_overlap))
         if not shared:
             return OVERLAP
+        stack.callback(unpacked.removed, resolved)
         stack.callback(report.withdrawn, resolved, withdrawal.finished(resolved.out))
+        stack.enter_context(unpacked_archives.in_use(resolved))
         resolved = _withdraw(resolved, seen)
         preflight.check(resolved, how.workers)
         if warning := preflight.codec_warning(resolved):
@@ -178,6 +181,7 @@ def _already_complete(inventory: Inventory, found: Look, *, dry_run: bool) -> in
         if not dry_run:
             preflight.remember_sources(resolved)
             _record_finished(resolved)
+            unpacked.removed(resolved)
     code = report.complete(inventory, "already complete")
     if not dry_run and status.is_last(resolved.job):
         runend.note_complete(resolved.out, code)

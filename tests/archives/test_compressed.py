@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from support import mini_source
 
-from pipeline.archives import compressed
+from pipeline.archives import decompression
 from pipeline.archives.compressed import read_members, unpacked
 from pipeline.archives.tar import Member
 from pipeline.errors import ArchiveMissing, ArchiveRefused
@@ -184,7 +184,7 @@ def test_the_compressed_archives_of_the_mini_set_are_read_as_tarfile_reads_them(
 def test_a_stream_that_stands_for_far_more_than_it_has_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compressed, "_ALWAYS_UNPACKED", 1 << 20)
+    monkeypatch.setattr(decompression, "_ALWAYS_UNPACKED", 1 << 20)
     path = tmp_path / "a.tgz"
     path.write_bytes(gzip.compress(bytes(8 << 20), mtime=0))
     with pytest.raises(ArchiveRefused, match="stands for far more bytes") as refusal:

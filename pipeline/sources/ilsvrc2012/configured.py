@@ -11,10 +11,7 @@ from typing import Any, Final, Self
 from pipeline import digests, paths, storage
 from pipeline.annotations import bboxes, contents
 from pipeline.catalog.classes import LabelTable
-from pipeline.errors import (
-    ArchiveMissing,
-    InputRefused,
-)
+from pipeline.errors import ArchiveMissing, InputRefused
 from pipeline.job.options import Job
 from pipeline.sources.data_set import BOXES, EXTRACT, LISTS, DataSet
 from pipeline.sources.glance import Folders, Glance, Note, no_note
@@ -24,6 +21,7 @@ from pipeline.sources.ilsvrc2012 import label_files as labels
 from pipeline.sources.ilsvrc2012.dataset import DatasetConfig, SplitConfig
 from pipeline.sources.ilsvrc2012.expectation import Expectation, expectation
 from pipeline.sources.ilsvrc2012.left_out import LeftOut, pinned
+from pipeline.sources.ilsvrc2012.packed_archives import check as check_packed
 from pipeline.sources.ilsvrc2012.shard_number import shard_number
 from pipeline.sources.ilsvrc2012.snapshot import TreeRecord
 from pipeline.sources.ilsvrc2012.source import (
@@ -68,6 +66,7 @@ class ConfiguredSet(DataSet):
             ConfigError: it cannot be understood.
         """
         config = configuration.load(Path(job.config), taken)
+        check_packed(job, config)
         out = job.folder if job.out else None
         changed_in = storage.parse(job.raw) if job.update and job.raw and not job.tree else None
         return cls(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from pipeline.sources.inputs import NO_MD5, PLAIN, Archive
 from pipeline.sources.strict_toml import StrictToml, read_configuration, shown_value
 
 LAYOUTS = ("class-tars", "flat")
+_PACKED = re.compile(r"(.+)\.(?:tar\.(?:gz|bz2|xz)|tgz|tbz2|txz)")
+"""Names of packed archives that are unpacked into a plain tar."""
 MAX_IMAGES = 20_000_000
 """Of a flat split."""
 MAX_SHARDS = 1_000_000
@@ -134,9 +136,10 @@ class _Reader(StrictToml):
         labels = self.table(self.value(top, "", "labels", dict), "labels", {"table"})
         archives = self.archives(top, "archives", {})
         optional = self.archives(top, "optional", archives) if "optional" in top else {}
+        of_splits = self.value(top, "", "splits", dict)
+        archives, optional = (self.unpacked(each, of_splits) for each in (archives, optional))
         splits = {
-            name: self.split(name, value, archives, optional)
-            for name, value in self.value(top, "", "splits", dict).items()
+            name: self.split(name, value, archives, optional) for name, value in of_splits.items()
         }
         self.check_folders(splits)
         if not splits:
@@ -172,6 +175,23 @@ class _Reader(StrictToml):
                 bytes=self.positive(table, where, "bytes") if "bytes" in table else None,
             )
             files.add(found[name].file)
+        return found
+
+    def unpacked(
+        self, archives: Mapping[str, Archive], splits: Mapping[str, Any]
+    ) -> dict[str, Archive]:
+        """Return archives; those of images that are packed as the plain tars in them."""
+        named = {value.get("archive") for value in splits.values() if isinstance(value, dict)}
+        files = {archive.file for archive in archives.values()}
+        found = dict(archives)
+        for name, archive in archives.items():
+            packed = _PACKED.fullmatch(archive.file) if name in named else None
+            if packed is None:
+                continue
+            found[name] = replace(archive, file=f"{packed[1]}.tar", packed=archive.file)
+            if found[name].file in files:
+                what = f"[{name}] is unpacked into the file of another archive"
+                raise self.error(what, name, "file", "a name of its own", archive.file)
         return found
 
     def split(
@@ -269,8 +289,8 @@ class _Reader(StrictToml):
 
     def tar(self, file: str, where: str) -> str:
         if not file.endswith(PLAIN):
-            what = f"[{where}] needs an uncompressed tar"
-            expected = "a name in .tar: unpack a packed archive first, such as with `gzip -dc`"
+            what = f"[{where}] needs a tar"
+            expected = "a name in .tar, .tars, .tar.gz, .tar.bz2 or .tar.xz"
             raise self.error(what, where, "archive", expected, file)
         return file
 

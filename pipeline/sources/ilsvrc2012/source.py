@@ -177,11 +177,14 @@ class ArchiveSource(Ilsvrc2012Source):
 
     def made_of(self) -> dict[str, str]:
         """Return the archive's name and MD5, and what is chosen."""
-        return {"images": f"{self.archive.file} of MD5 {self.archive.md5}", **super().made_of()}
+        return {
+            "images": f"{self.archive.published} of MD5 {self.archive.md5}",
+            **super().made_of(),
+        }
 
     def described(self) -> list[Document]:
         """Return the archive's name and MD5."""
-        return [{"file": self.archive.file, "md5": self.archive.md5}]
+        return [{"file": self.archive.published, "md5": self.archive.md5}]
 
     def _parts(self, out: Location) -> Iterable[pa.Table]:
         return members.archive_rows(
@@ -199,6 +202,8 @@ class ArchiveSource(Ilsvrc2012Source):
     def size(self) -> int:
         """Return how many bytes the archive has."""
         info = storage.stat(self.root / self.archive.file)
+        if info is None and self.archive.packed:
+            info = storage.stat(self.root / self.archive.packed)
         if info is None and self.archive.bytes is None and self.origin is not None:
             with contextlib.suppress(ShardmillError):  # who copies it says what is amiss
                 info = storage.stat_whole(self.origin / self.archive.file)

@@ -12,7 +12,7 @@ from pipeline import storage
 from pipeline.archives.index import verify_only
 from pipeline.archives.passage import Progress
 from pipeline.catalog.classes import NO_LABELS, LabelTable
-from pipeline.errors import InputRefused
+from pipeline.errors import ArchiveRefused, InputRefused
 from pipeline.quantities import counted
 from pipeline.sources.ilsvrc2012 import devkit
 from pipeline.sources.ilsvrc2012.describing import file_names, kept, label_lists, layouts, packed
@@ -32,8 +32,8 @@ from pipeline.sources.ilsvrc2012.describing.layouts import (
 )
 from pipeline.sources.ilsvrc2012.describing.numbering import NotNumbered, Numbering
 from pipeline.sources.ilsvrc2012.describing.overview import Overview, overview
-from pipeline.sources.ilsvrc2012.describing.packed import DEVKIT
-from pipeline.sources.ilsvrc2012.describing.raw_files import RawFiles, unpacking
+from pipeline.sources.ilsvrc2012.describing.packed import DEVKIT, IMAGES
+from pipeline.sources.ilsvrc2012.describing.raw_files import RawFiles
 
 Tell = Callable[[str, int, int], None]
 """Told the name of an archive, how many bytes of it were read, and how many it has."""
@@ -82,16 +82,12 @@ def describe(files: RawFiles, table: LabelTable, tell: Tell) -> Findings:
         ShardmillError: what is found cannot be kept.
     """
     found = Findings(left_out=dict(files.refused))
-    opened = [*_opened((*files.tars, *files.tar_folders), found, tell)]
+    kinds = dict(_kinds(files.packed, found))
+    of_images = (path for path, kind in kinds.items() if kind == IMAGES)
+    opened = [*_opened((*files.tars, *files.tar_folders, *of_images), found, tell)]
     boxes = {each.archive.path: each.archive.md5 for each in opened if each.kind == BOXES}
-    kits = dict[Path, str]()
-    for path in files.packed:
-        try:
-            kind = packed.kind_of(path, unpacking(path))
-        except NotDescribed as why:
-            found.left_out[path.name] = str(why)
-        else:
-            (kits if kind == DEVKIT else boxes)[path] = _md5(path, tell)
+    boxes |= {path: _md5(path, tell) for path, kind in kinds.items() if kind == BOXES}
+    kits = {path: _md5(path, tell) for path, kind in kinds.items() if kind == DEVKIT}
     by_archive = _layouts(opened, found)
     for path, (each, layout) in by_archive.items():
         by_word = file_names.is_alone(path.name, [other.name for other in by_archive])
@@ -107,9 +103,21 @@ def describe(files: RawFiles, table: LabelTable, tell: Tell) -> Findings:
     return found
 
 
+def _kinds(paths: Iterable[Path], found: Findings) -> Iterable[tuple[Path, str]]:
+    for path in paths:
+        try:
+            yield path, packed.kind_of(path)
+        except NotDescribed as why:
+            found.left_out[path.name] = str(why)
+
+
 def _opened(tars: Iterable[Path], found: Findings, tell: Tell) -> Iterable[_Opened]:
     for path in tars:
-        archive = kept.read(path, _teller(path, tell))
+        try:
+            archive = kept.read(path, _teller(path, tell))
+        except ArchiveRefused as error:
+            found.left_out[path.name] = f"{error.what}: {error.place}"
+            continue
         try:
             seen = overview(archive.members())
             yield _Opened(archive, seen, layouts.kind_of(archive, seen))

@@ -13,6 +13,7 @@ from pipeline.archives.brokentar import BrokenTar
 from pipeline.archives.index import INDEX_SCHEMA
 from pipeline.archives.passage import Progress, Read, read_once
 from pipeline.archives.tar import Member, TarScanner
+from pipeline.archives.unpacking import is_packed, unpack_once
 from pipeline.errors import ArchiveRefused
 from pipeline.images.header import LOOK_AT, kind_of_data
 from pipeline.storage import Location
@@ -45,18 +46,24 @@ def list_archive(archive: Location, staged: storage.StagedFile, progress: Progre
     """Read a tar once, and write the listing of its members.
 
     Args:
-        archive: an uncompressed tar.
+        archive: a tar, or a packed one.
         staged: a Parquet file of `SCHEMA`, for the caller to publish.
         progress: told the bytes read so far.
 
     Raises:
         ArchiveMissing: there is no such file.
+        ArchiveRefused: what is packed is damaged.
         TransientError: it changed while it was read.
     """
     scanner = TarScanner(str(archive), nested=True, keep_broken=True)
     with staged.stream() as stream, pq.ParquetWriter(stream, SCHEMA, **_PARQUET) as sink:
         lister = _Lister(scanner, sink)
-        read = read_once(archive, None, lister.look, progress)
+        packed = is_packed(archive)
+        read = (
+            unpack_once(archive, None, lister.look, progress)
+            if packed
+            else read_once(archive, None, lister.look, progress)
+        )
         refusal = lister.finish()
     return Listed(read, refusal, tuple(scanner.broken))
 

@@ -1,4 +1,4 @@
-"""What lies in a packed tar: annotations, a devkit, or what is to be unpacked first."""
+"""What lies in a packed tar: annotations, a devkit, or images."""
 
 from __future__ import annotations
 
@@ -14,28 +14,26 @@ from pipeline.storage import Location
 from pipeline.storage.clutter import in_clutter
 
 DEVKIT: Final = "devkit"
-_NEEDS_A_TAR: Final = (".tar", ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+IMAGES: Final = "images"
+_OF_IMAGES: Final = (".tar", ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 
 
-def kind_of(archive: Location, unpack: str) -> str:
-    """Return `BOXES` or `DEVKIT`; of an archive of images only the beginning is read.
+def kind_of(archive: Location) -> str:
+    """Return `BOXES`, `DEVKIT` or `IMAGES`; of an archive of images only the beginning is read.
 
     Args:
         archive: a packed tar.
-        unpack: the command that unpacks it.
 
     Raises:
-        NotDescribed: it is neither.
+        NotDescribed: it is none of them.
     """
     annotations, others, devkit = 0, list[str](), set[str]()
     try:
         for member, _ in read_members(archive, largest=0):
             if in_clutter(member.name):
                 continue
-            if member.name.lower().endswith(_NEEDS_A_TAR):
-                raise NotDescribed(
-                    f"a packed archive of images: they are read out of a plain tar: `{unpack}`"
-                )
+            if member.name.lower().endswith(_OF_IMAGES):
+                return IMAGES
             devkit.update(name for name in FILES if f"/{member.name}".endswith(f"/{name}"))
             annotations += is_annotation(member)
             others += _named(member, others)

@@ -12,6 +12,7 @@ from typing import Final
 
 from pipeline import names, storage
 from pipeline.archives import signatures
+from pipeline.archives.decompression import packing_of
 from pipeline.archives.tarheader import BLOCK, Malformed, parse_header
 from pipeline.sources.ilsvrc2012.describing import label_lists
 from pipeline.storage.clutter import is_clutter
@@ -30,7 +31,7 @@ class RawFiles:
 
     Attributes:
         tars: plain tars.
-        packed: what gzip has packed.
+        packed: what gzip, bzip2 or xz has packed.
         texts: files that may be lists of labels.
         refused: what is called as an archive is, or is one, and cannot be read -> why.
         others: names of all other files.
@@ -92,12 +93,6 @@ def look(raw: Path, is_written: Callable[[Path], bool]) -> RawFiles:
     )
 
 
-def unpacking(path: Path) -> str:
-    """Return the command that unpacks a tar that gzip has packed."""
-    plain = re.sub(r"(?i)(?:\.tar)?\.gz\Z|\.tgz\Z", "", path.name)
-    return f"gzip -dc {shlex.quote(path.name)} > {shlex.quote(f'{plain}.tar')}"
-
-
 def _is_of_tars(folder: Path) -> bool:
     """Whether a folder holds tars, and no image or folder beside them."""
     entries = [each for each in storage.kinds(folder) if not is_clutter(each.name)]
@@ -120,7 +115,7 @@ def _group(path: Path) -> tuple[str, str]:
     """Return what a file is by its first bytes, or why it cannot be read as an archive."""
     with storage.open_ranges(path) as reader:
         head = bytes(reader.read(0, max(BLOCK, signatures.HEAD_BYTES)))
-    if head.startswith(signatures.GZIP_MAGIC):
+    if packing_of(head) is not None:
         return "packed", ""
     if _is_tar(head):
         return "tar", ""

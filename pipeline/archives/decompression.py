@@ -1,0 +1,126 @@
+"""What gzip, bzip2 or xz has packed, as a stream of the bytes that it stands for.
+
+Packed data are recognised by their first bytes, not by the name of a file, which a browser may have
+left as it was when it decompressed the file. Formats: RFC 1952 (gzip), bzip2's and xz's documents.
+"""
+
+from __future__ import annotations
+
+import bz2
+import lzma
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from isal import igzip_lib
+
+from pipeline import storage
+from pipeline.archives.signatures import BZIP2_MAGIC, GZIP_MAGIC, XZ_MAGIC
+from pipeline.archives.tar import COMPARE_MD5
+from pipeline.errors import ArchiveRefused
+from pipeline.storage import Location
+
+_STEP: Final = 1 << 18
+_ALWAYS_UNPACKED: Final = 256 << 20  # bytes
+_MAX_PACKING: Final = 200  # how many bytes a packed one may stand for beyond; annotations: some 40
+_XZ_MEMORY: Final = 40 << 20  # bytes: `xz -8` needs 33 MiB of them, `xz -9` needs 65
+_DAMAGED: Final[tuple[type[Exception], ...]] = (
+    igzip_lib.IsalError,  # type: ignore[assignment] # isal's stub calls it an instance
+    lzma.LZMAError,
+    OSError,  # of bzip2
+)
+
+
+@dataclass(frozen=True)
+class Packing:
+    """A way in which archives are packed as a whole.
+
+    Attributes:
+        name: of the program.
+        magic: the first bytes of what it has packed.
+        decoder: makes what unpacks one stream, with the interface of `bz2.BZ2Decompressor`.
+    """
+
+    name: str
+    magic: bytes
+    decoder: Callable[[], Any]
+
+
+PACKINGS: Final = (
+    Packing("gzip", GZIP_MAGIC, lambda: igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)),
+    Packing("bzip2", BZIP2_MAGIC, bz2.BZ2Decompressor),
+    Packing("xz", XZ_MAGIC, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, _XZ_MEMORY)),
+)
+MAGICS: Final = tuple(packing.magic for packing in PACKINGS)
+"""What packed data begin with that can be unpacked."""
+
+
+def packing_of(head: bytes) -> Packing | None:
+    """Return how data are packed that begin with `head`; None: not at all, or otherwise."""
+    return next((each for each in PACKINGS if head.startswith(each.magic)), None)
+
+
+def unpacked(
+    archive: Location,
+    reader: storage.Ranges,
+    packing: Packing,
+    look: Callable[[memoryview], None] = lambda _view: None,
+) -> Iterator[bytes]:
+    """Yield what was packed, at most 256 KiB at a time.
+
+    One stream may follow another, as programs write them that pack in parallel, and zeros the last.
+
+    Args:
+        archive: what errors name.
+        reader: reads the packed bytes.
+        packing: how they are packed.
+        look: shown all of these, in order, before what they stand for.
+
+    Raises:
+        ArchiveRefused: a stream is truncated, fails its checksum, is followed by what is none, or
+            stands for far more bytes than archives of files do.
+    """
+    stream = packing.decoder()
+    at = size = 0
+    found = "the end of the file"
+    try:
+        while view := reader.read(at, _STEP):
+            look(view)
+            at += len(view)
+            packed = bytes(view)
+            while packed or not (stream.eof or stream.needs_input):
+                if stream.eof:
+                    packed = packed.lstrip(b"\0")
+                    if not packed:
+                        break
+                    stream = packing.decoder()
+                piece = stream.decompress(packed, _STEP)
+                size += len(piece)
+                if size > _ALWAYS_UNPACKED + _MAX_PACKING * at:
+                    raise _packed_too_well(archive, packing, at, size)
+                if piece:
+                    yield piece
+                packed = stream.unused_data if stream.eof else b""
+        if stream.eof:
+            return
+    except _DAMAGED as error:
+        found = f"damaged data: {error}"
+    raise ArchiveRefused(
+        f"the {packing.name} stream is damaged or ends too early",
+        file=str(archive),
+        place=f"byte {at} of the packed file, or up to {_STEP} before it",
+        expected="a whole stream, of the CRC at its end",
+        found=found,
+        remedy=COMPARE_MD5,
+    )
+
+
+def _packed_too_well(archive: Location, packing: Packing, at: int, size: int) -> ArchiveRefused:
+    return ArchiveRefused(
+        f"the {packing.name} stream stands for far more bytes than archives of small files do",
+        file=str(archive),
+        place=f"byte {at} of the packed file, or up to {_STEP} before it",
+        expected=f"at most {_ALWAYS_UNPACKED >> 20} MiB, and {_MAX_PACKING} bytes for each beyond",
+        found=f"{size} bytes or more",
+        remedy=f"{COMPARE_MD5}; an archive that is right is taken unpacked, as a plain tar",
+    )

@@ -1,0 +1,92 @@
+"""A packed archive read once: its MD5, and the plain tar in it, written and shown on the way."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Final
+
+from pipeline import storage
+from pipeline.archives.decompression import packing_of, unpacked
+from pipeline.archives.passage import Progress, Read
+from pipeline.archives.signatures import HEAD_BYTES, recognise
+from pipeline.archives.tar import BLOCK
+from pipeline.errors import ArchiveMissing, ArchiveRefused, TransientError
+from pipeline.storage import Location
+
+_PROGRESS_STEP: Final = 16 << 20
+
+
+def is_packed(archive: Location) -> bool:
+    """Whether a file is packed, by its first bytes, in a way that can be unpacked."""
+    with storage.open_ranges(archive) as reader:
+        return packing_of(bytes(reader.read(0, HEAD_BYTES))) is not None
+
+
+def unpack_once(
+    packed: Location,
+    plain: storage.StagedFile | None,
+    look: Callable[[memoryview], None],
+    progress: Progress,
+) -> Read:
+    """Read a packed archive from its first byte to its last; return what it is.
+
+    Args:
+        packed: the archive.
+        plain: takes what is packed in it, for the caller to publish; None: nobody keeps it.
+        look: shown the same, in pieces.
+        progress: told how many bytes of the archive were read, every 16 MiB and at the end.
+
+    Returns:
+        size, stamp and MD5 of the packed file, and the first block of the plain one.
+
+    Raises:
+        ArchiveMissing: there is no such file.
+        ArchiveRefused: it is not packed in a way that is known, or is damaged.
+        TransientError: it changed while it was read.
+    """
+    before = storage.stat(packed)
+    if before is None:
+        remedy = "put it there, or correct the folder of the raw archives"
+        raise ArchiveMissing("the archive is not there", file=str(packed), remedy=remedy)
+    md5, done, head = hashlib.md5(usedforsecurity=False), 0, b""
+
+    def see(view: memoryview) -> None:
+        nonlocal done
+        md5.update(view)
+        done += len(view)
+        reader.will_need(done, 8 << 20)
+        if done % _PROGRESS_STEP < len(view):
+            progress(done)
+
+    with storage.open_ranges(packed) as reader:
+        first = bytes(reader.read(0, HEAD_BYTES))
+        packing = packing_of(first)
+        if packing is None:
+            raise _not_packed(packed, first)
+        for piece in unpacked(packed, reader, packing, see):
+            if plain is not None:
+                plain.write(piece)
+            look(memoryview(piece))
+            head = head or piece[:BLOCK]
+    progress(done)
+    if storage.stat(packed) != before:
+        raise TransientError(
+            "the archive changed while it was read",
+            file=str(packed),
+            remedy="wait until its download has ended, then run the same command again",
+        )
+    return Read(before, md5.hexdigest(), head)
+
+
+def _not_packed(packed: Location, head: bytes) -> ArchiveRefused:
+    foreign = recognise(head)
+    return ArchiveRefused(
+        "the archive is not packed as its name says",
+        file=str(packed),
+        place="its first bytes",
+        expected="data that gzip, bzip2 or xz has packed",
+        found=foreign.kind if foreign else "other data",
+        remedy="a browser may have unpacked it while it was saved: get it again, or give the plain"
+        " tar a name in .tar and name that in the configuration, with the MD5 that it has",
+    )

@@ -1,0 +1,283 @@
+"""Packed archives: each is unpacked once into a plain tar beside it, of which ranges can be read.
+
+The plain tar appears under its name when the MD5 of the packed file is right. A small hidden
+document beside it says of which packed file it is, and how it looked then: so a file that somebody
+else has put there is never taken for it, written over, or removed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import xxhash
+
+from pipeline import manifest, storage
+from pipeline.archives import index
+from pipeline.archives.index import CheckBroken, CheckMember, VerifiedArchive
+from pipeline.archives.passage import Progress, Read, read_once
+from pipeline.archives.unpacking import unpack_once
+from pipeline.documents.records import UnpackedRecord
+from pipeline.errors import NoPermission, NoSpace, OutputConflict, TransientError
+from pipeline.job.resolve import ResolvedJob
+from pipeline.sources.inputs import NO_MD5, Archive
+from pipeline.storage import FileInfo
+
+_LOCK: Final = ".in-use.lock"
+Look = Callable[[memoryview], None]
+
+
+@dataclass(frozen=True)
+class Checks:
+    """Checks of the first file of an archive, and of tars in it that cannot be read.
+
+    See `index.verify_and_index`.
+    """
+
+    first: CheckMember
+    broken: CheckBroken
+
+
+def is_pending(folder: Path, archive: Archive) -> bool:
+    """Whether an archive is still to be unpacked, or again: it or what was unpacked has changed.
+
+    Raises:
+        OutputConflict: a file that was not unpacked from it lies where the plain tar would.
+    """
+    target = folder / archive.file
+    info, known = storage.stat(target), _known(target)
+    if known is None:
+        if info is None:
+            return True
+        raise OutputConflict(
+            "a file lies where a packed archive is unpacked to",
+            file=str(target),
+            expected=f"nothing, or what was unpacked from {archive.packed}",
+            found=f"a file of {info.size:,} bytes, of which nothing is known",
+            remedy=f"if it is the plain tar, name it in the configuration instead of"
+            f" {archive.packed}, without `bytes` and `md5`; else move it away",
+        )
+    packed = storage.stat(folder / archive.packed)
+    if packed is not None and not _is_of(known, packed):
+        return True
+    if archive.md5 not in {NO_MD5, known.md5}:
+        return True
+    return info != FileInfo(known.size, known.stamp)
+
+
+def verify(
+    folder: Path,
+    archive: Archive,
+    listings: Sequence[storage.StagedFile],
+    progress: Progress,
+    checks: Checks,
+) -> VerifiedArchive:
+    """Unpack an archive, unless it is; return what it is, with size and time of the plain tar.
+
+    It is verified and indexed on the way, in one pass. Another process that unpacks it is waited
+    for. What a killed one has left half written is removed, and it is begun again.
+
+    Args:
+        folder: of the archive.
+        archive: which is packed.
+        listings: index and member hashes; see `index.verify_and_index`.
+        progress: likewise.
+        checks: what it is checked by on the way.
+
+    Raises:
+        ShardmillError: see `index.verify_and_index`; there is no room, or the folder may not be
+            written.
+    """
+
+    def listed(read: Callable[[Look, Progress], Read], *, size: int | None) -> VerifiedArchive:
+        return index.verify_and_index(
+            folder / archive.packed,
+            *listings,
+            expected_md5=None if archive.md5 == NO_MD5 else archive.md5,
+            expected_size=size,
+            nested=True,
+            progress=progress,
+            check_first=checks.first,
+            check_broken=checks.broken,
+            read=read,
+        )
+
+    target = folder / archive.file
+    with storage.target_lock(target):
+        known = _known(target)
+        if known is None or is_pending(folder, archive):
+            storage.sweep_temps(folder)
+            content = xxhash.xxh3_128()
+            with storage.StagedFile(target) as plain:
+
+                def unpack(look: Look, tell: Progress) -> Read:
+                    return unpack_once(folder / archive.packed, plain, _hashed(look, content), tell)
+
+                found = listed(unpack, size=archive.bytes)
+                _publish(target, archive, found, plain, content.hexdigest())
+        else:
+            found = listed(lambda look, tell: _read_again(target, known, look, tell), size=None)
+    info = storage.stat(target)
+    return replace(found, name=archive.file, info=info or found.info)
+
+
+def _read_again(target: Path, known: UnpackedRecord, look: Look, progress: Progress) -> Read:
+    """Read a plain tar that was unpacked before; it is what it was, or forgotten and refused."""
+    content = xxhash.xxh3_128()
+    found = read_once(target, None, _hashed(look, content), progress)
+    if content.hexdigest() != known.xxh3_128:
+        _remove(target)
+        raise TransientError(
+            "a tar that was unpacked is not what it was; it is unpacked again",
+            file=str(target),
+            expected=f"xxh3-128 {known.xxh3_128}",
+            found=f"xxh3-128 {content.hexdigest()}",
+        )
+    return replace(found, md5=known.md5)
+
+
+def _hashed(look: Look, content: xxhash.xxh3_128) -> Look:
+    """Return what hashes a view before it is looked at."""
+
+    def see(view: memoryview) -> None:
+        content.update(view)
+        look(view)
+
+    return see
+
+
+def check_room(resolved: ResolvedJob, needed: Iterable[Archive], to_write: int) -> None:
+    """Check that packed archives can be unpacked, by their size: images hardly become smaller.
+
+    Args:
+        resolved: the job.
+        needed: the archives that it is still to read.
+        to_write: bytes that will be written into the output folder.
+
+    Raises:
+        NoSpace: there is too little room beside them.
+        OutputConflict: see `is_pending`.
+    """
+    packed = [archive for archive in needed if archive.packed]
+    if not packed:
+        return
+    folder = storage.on_this_machine(resolved.raw)
+    infos = (storage.stat(folder / each.packed) for each in packed if is_pending(folder, each))
+    missing = sum(info.size for info in infos if info)
+    beside = to_write if storage.on_one_file_system(folder, resolved.out) else 0
+    free = storage.free_bytes(folder)
+    if missing and free is not None and missing + beside > free:
+        raise NoSpace(
+            "too little space for the plain tars of packed archives",
+            file=str(folder),
+            expected=f"{missing + beside:,} bytes free"
+            + (f", {beside:,} of them for what will be written" if beside else ""),
+            found=f"{free:,} bytes free",
+            remedy="free some space there; or link the archives into a folder on another disk, and"
+            " name that with --raw",
+        )
+
+
+@contextlib.contextmanager
+def in_use(resolved: ResolvedJob) -> Iterator[None]:
+    """Say that a command reads plain tars of packed archives: no other removes them meanwhile."""
+    targets = [storage.on_this_machine(resolved.raw_file(each)) for each in _packed(resolved)]
+    try:
+        with contextlib.ExitStack() as stack:
+            for target in targets:
+                with contextlib.suppress(NoPermission):  # then nobody here can remove it, either
+                    stack.enter_context(storage.shared_lock(_lock(target)))
+            yield
+    finally:
+        for target in targets:
+            if _known(target) is None:
+                _remove_alone(target)
+
+
+def remove_unneeded(resolved: ResolvedJob) -> list[Path]:
+    """Remove the plain tars of a job that is complete and has written shards, or class folders.
+
+    One that another command reads stays, and one whose packed archive is gone or has changed: it
+    could not be made again.
+
+    Returns:
+        what was removed.
+    """
+    removed = list[Path]()
+    if not resolved.job.wants("shards", "extract"):
+        return removed
+    for archive in _packed(resolved):
+        target = storage.on_this_machine(resolved.raw_file(archive))
+        packed, known = storage.stat(target.with_name(archive.packed)), _known(target)
+        if known is None or packed is None or not _is_of(known, packed):
+            continue
+        if _remove_alone(target):
+            removed.append(target)
+    return removed
+
+
+def _remove_alone(target: Path) -> bool:
+    """Remove all that is kept of a plain tar, unless a command reads it; return whether it went."""
+    with contextlib.suppress(NoPermission), storage.sole_lock(_lock(target)) as is_alone:
+        if is_alone:
+            if _known(target) is not None:
+                _remove(target)
+            storage.remove(target.parent, _lock(target))
+        return is_alone
+    return False
+
+
+def _packed(resolved: ResolvedJob) -> list[Archive]:
+    return [archive for archive in resolved.archives if archive.packed]
+
+
+def _publish(
+    target: Path,
+    archive: Archive,
+    found: VerifiedArchive,
+    plain: storage.StagedFile,
+    content: str,
+) -> None:
+    """Give a plain tar its name, behind the document that says what it is.
+
+    So it never lies there as a file of which nothing is known. If a crash loses the name, it is
+    unpacked again.
+    """
+    plain.sync()
+    info = storage.stat(plain.temp) or FileInfo(0, "0")
+    document = {
+        "packed": archive.packed,
+        "packed_size": found.info.size,
+        "packed_stamp": found.info.stamp,
+        "md5": found.md5,
+        "size": info.size,
+        "stamp": info.stamp,
+        "xxh3_128": content,
+    }
+    manifest.publish_alone(_record(target), document)
+    manifest.publish([plain], _record(target), target.parent, document)
+
+
+def _known(target: Path) -> UnpackedRecord | None:
+    return manifest.read_undamaged(_record(target), UnpackedRecord)
+
+
+def _is_of(known: UnpackedRecord, packed: FileInfo) -> bool:
+    return (known.packed_size, known.packed_stamp) == (packed.size, packed.stamp)
+
+
+def _record(target: Path) -> Path:
+    return target.with_name(f".{target.name}.unpacked")
+
+
+def _lock(target: Path) -> Path:
+    return target.with_name(f".{target.name}{_LOCK}")
+
+
+def _remove(target: Path) -> None:
+    """Remove a plain tar, and then what says what it is."""
+    storage.remove(target.parent, target)
+    storage.remove(target.parent, _record(target))

@@ -1,0 +1,17 @@
+"""What a person sees of packed archives, once nothing needs what was unpacked from them."""
+
+from __future__ import annotations
+
+from pipeline.job.resolve import ResolvedJob
+from pipeline.state import unpacked_archives
+from pipeline.state.inventory import Inventory
+from tasks.cli.saying import say
+
+
+def removed(resolved: ResolvedJob) -> None:
+    """Remove the plain tars of packed archives, if a job is complete, and say which."""
+    if not any(archive.packed for archive in resolved.archives):
+        return
+    if Inventory(resolved).complete:
+        for path in unpacked_archives.remove_unneeded(resolved):
+            say(f"removed, no command needs it: {path}, unpacked from the archive beside it")
