@@ -170,7 +170,7 @@ def test_only_loaders_know_a_training_framework() -> None:
 def test_a_framework_is_imported_by_its_loader_alone(loader: str) -> None:
     of_it = OF_FRAMEWORKS[loader]
     # What measures loaders beside the usual ways of their frameworks knows all of them.
-    files = outside(loader, "pipeline/loaders/bench.py")
+    files = outside(loader, "pipeline/loaders/usual.py")
     assert offenders(files, lambda path: imports_from(path, of_it)) == set()
     assert not imports_from(ROOT / loader, FRAMEWORKS - of_it)
 

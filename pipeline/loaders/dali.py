@@ -6,7 +6,9 @@ machines without a GPU.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -79,7 +81,7 @@ def dataset(
         shard_format: ``tfrecord`` or ``webdataset``; default: the first of these that OUT has.
         transform: is given the nodes of DALI's graph by the names above, and returns those that
             are wanted, such as images cropped and resized.
-        workers: processes that read for DALI, in the same order; 0: this one does.
+        workers: processes that read for DALI, in the same order; 0: a thread of this one does.
         threads: of DALI.
         device_id: of the GPU; None: everything is done on the CPU.
         remote: how a store is reached; default: what AWS's variables and files say.
@@ -127,7 +129,8 @@ def dataset(
         source.names = tuple(nodes)
         return pipeline
 
-    return Batches(records, chosen, check_world(world), batch_size, built)
+    rank_and_size = check_world(world)
+    return Batches(records, chosen, rank_and_size, batch_size, built, by_processes=workers > 0)
 
 
 class Batches:
@@ -140,13 +143,15 @@ class Batches:
         world: tuple[int, int],
         batch_size: int,
         built: Callable[[_Source], Pipeline],
+        *,
+        by_processes: bool,
     ) -> None:
         self._records = records
         self._order = records.order(seed)
         self._consumer = Consumer(*world)
         self._terms = Terms(records.identity, *world, seed)
         self._batch_size = batch_size
-        self._built = built
+        self._built, self._by_processes = built, by_processes
         self._now = Position()
 
     def __len__(self) -> int:
@@ -161,12 +166,14 @@ class Batches:
         """Give the batches of the epoch, from where a loaded state stands."""
         epoch, (begun,) = self._now.epoch, self._now.taken
         numbers = self._order.epoch(epoch, self._consumer)
-        source = _Source(self._records, numbers[begun:], self._batch_size)
-        pipeline = self._built(source)
-        for taken in range(begun, len(numbers), self._batch_size):
-            batch = dict(zip(source.names, pipeline.run(), strict=True))
-            self._now = reached(epoch, taken + self._batch_size, len(numbers))
-            yield batch
+        with contextlib.ExitStack() as stack:
+            thread = None if self._by_processes else stack.enter_context(ThreadPoolExecutor(1))
+            source = _Source(self._records, numbers[begun:], self._batch_size, thread)
+            pipeline = self._built(source)
+            for taken in range(begun, len(numbers), self._batch_size):
+                batch = dict(zip(source.names, pipeline.run(), strict=True))
+                self._now = reached(epoch, taken + self._batch_size, len(numbers))
+                yield batch
 
     def state_dict(self) -> dict[str, Any]:
         """Return which images were given, as plain data; behind the last, the next epoch begins."""
@@ -184,19 +191,46 @@ class Batches:
 
 
 class _Source:
-    """What DALI asks for the batches of an epoch, by their number, in whatever process."""
+    """What DALI asks for the batches of an epoch, by their number, in whatever process.
 
-    def __init__(self, records: Records, numbers: NDArray[np.int64], batch_size: int) -> None:
+    Args:
+        records: that are read.
+        numbers: of the records, in the order of the epoch.
+        batch_size: how many are in a batch.
+        thread: reads the next batch while one is decoded and used; None: each when it is asked
+            for, as in processes of DALI, which ask in time.
+    """
+
+    def __init__(
+        self,
+        records: Records,
+        numbers: NDArray[np.int64],
+        batch_size: int,
+        thread: Executor | None,
+    ) -> None:
         self.names: tuple[str, ...] = ()
         self._records, self._numbers, self._batch_size = records, numbers, batch_size
-        self._memory = _Memory(_QUEUED + 2)  # that the user has, and the one being read
+        self._memory = _Memory(_QUEUED + 3)  # that the user has, and two on their way
+        self._thread = thread
+        self._next: Future[tuple[Column, ...] | None] | None = None
 
     def __call__(self, info: Any) -> tuple[Column, ...]:
-        begin = info.iteration * self._batch_size
+        batch = self._batch(info.iteration) if self._next is None else self._next.result()
+        if batch is None:
+            raise StopIteration
+        if self._thread is not None:
+            self._next = self._thread.submit(self._batch, info.iteration + 1)
+        return batch
+
+    def _batch(self, iteration: int) -> tuple[Column, ...] | None:
+        """Return the columns of a batch; None: there is none left."""
+        begin = iteration * self._batch_size
         numbers = self._numbers[begin : begin + self._batch_size].tolist()
         if not numbers:
-            raise StopIteration
-        rows = self._records.batch(numbers, self._memory.of_next_batch)
+            return None
+        # An image that is alone in its batch is given as it lies, and the user may keep it.
+        memory = self._memory.of_next_batch if len(numbers) > 1 else _fresh
+        rows = self._records.batch(numbers, memory)
         records = [record for record, _ in rows]
         return (
             [np.frombuffer(record.encoded, np.uint8) for record in records],
@@ -225,6 +259,10 @@ class _Memory:
             buffer = self._buffers[self._next] = np.empty(size + size // 4, np.uint8)
         self._next = (self._next + 1) % len(self._buffers)
         return buffer.data[:size]
+
+
+def _fresh(size: int) -> memoryview:
+    return np.empty(size, np.uint8).data
 
 
 def _together(arrays: list[NDArray[Any]]) -> Column:

@@ -98,6 +98,10 @@ def test_images_are_those_that_are_stored(output: Path, read: dict[str, Any]) ->
     assert read["stored"] == expected
 
 
+def test_batches_that_are_kept_stay_what_they_were(read: dict[str, Any]) -> None:
+    assert read["kept"]
+
+
 def test_the_graph_is_the_users_own(read: dict[str, Any]) -> None:
     assert read["transformed"] == [[5, 8, 8, 3]] * 19 + [[1, 8, 8, 3]]
 

@@ -39,6 +39,19 @@ def test_what_is_installed_is_measured_and_what_is_not_is_named(
     assert "none: not measured, no_such_module cannot be imported\n" in said
 
 
+def test_one_pair_alone_is_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pairs = (Pair("one", (), three, None, ""), Pair("other", (), three, None, ""))
+    monkeypatch.setattr(bench, "PAIRS", pairs)
+    out = of_list_in_all_formats()[1]
+    words = [str(out), "--split", SPLIT, "--seconds", "0", "--only", "oth"]
+    assert bench.main(words) == 0
+    said = capsys.readouterr().out
+    assert "other, encoded" in said
+    assert "one, " not in said
+
+
 def test_an_output_that_is_not_there_is_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -108,6 +108,17 @@ def stored() -> list[str]:
     ]
 
 
+def kept() -> bool:
+    """Whether batches that are kept stay what they were, also those of one image."""
+    for size in (1, BATCH):
+        batches = list(opened(decode=False, batch_size=size))
+        images = [array.tobytes() for batch in batches for array in arrays(batch, "encoded")]
+        read = opened(decode=False, batch_size=size)
+        if images != [array.tobytes() for batch in read for array in arrays(batch, "encoded")]:
+            return False
+    return True
+
+
 def refused() -> str:
     try:
         dali.dataset(OUT, "val", batch_size=1)
@@ -130,6 +141,7 @@ if __name__ == "__main__":
         "hosts": hosts(),
         "facts": facts(),
         "stored": stored(),
+        "kept": kept(),
         "refused": refused(),
         "transformed": [
             list(batch["image"].as_array().shape) for batch in opened(transform=cropped)
