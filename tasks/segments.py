@@ -43,6 +43,11 @@ class SortSegment(SplitTask):
         """What its progress is noted under."""
         return f"{self.split} {self.number}"
 
+    @property
+    def priority(self) -> float:  # type: ignore[override] # Luigi asks each task for it
+        """What Luigi begins with: the segments in their order, before other tasks."""
+        return 1 / (1 + int(self.number))
+
     def mark(self) -> Location:
         """Return the path of the mark of this segment."""
         return places.mark(self.folder, str(self.digest), self.number)

@@ -19,6 +19,7 @@ from pipeline.job.resolve import resolve
 from pipeline.segments import of_split, places
 from pipeline.segments.read import SortedSegments
 from pipeline.shards.work import ShardWork
+from tasks.artifact_tasks import tasks_of
 
 TRAIN = "segments-train"
 WORDS = ("--no-boxes", "--shards", "train=3,validation=2")
@@ -157,6 +158,15 @@ def test_a_plan_that_is_damaged_is_made_anew(small: RawSet, out: Path) -> None:
     with pytest.raises((TransientError, OutputDamaged)):
         begun(small, out, TRAIN)
     begun(small, out, TRAIN)
+
+
+def test_segments_are_sorted_one_at_a_time_front_to_back(small: RawSet, out: Path) -> None:
+    tasks = tasks_of(resolve(job(small, out)), [TRAIN])
+    assert len(tasks) > 2
+    assert sorted(tasks, key=lambda task: task.priority, reverse=True) == tasks
+    shared = {name for task in tasks for name in task.resources}
+    assert len(shared) == 1
+    assert all(0 < task.priority <= 1 for task in tasks)
 
 
 def test_what_was_sorted_before_a_command_was_killed_is_kept(small: RawSet, out: Path) -> None:
