@@ -27,6 +27,8 @@ MOST_GROUP_BYTES: Final = 1 << 30
 
 _NAMES: Final = ("image", "img", "jpg", "jpeg", "png", "webp", "image_bytes", "bytes", "content")
 _BYTES: Final = "bytes"
+PATH_NAMES: Final = ("path", "file_name", "filename", "image_path", "image")
+"""What columns with paths of images are called, where no column has their bytes."""
 
 
 def is_parquet(source: str) -> bool:
@@ -45,6 +47,12 @@ def image_column(schema: pa.Schema) -> str | None:
     for column in (*(name for name in _NAMES if name in structs), *structs):
         return f"{column}.{_BYTES}"
     return next((name for name in _NAMES if name in binary), None)
+
+
+def path_column(schema: pa.Schema) -> str:
+    """Return the column that has the paths of images, as texts; "": none has."""
+    kinds = {field.name: field.type for field in schema}
+    return next((name for name in PATH_NAMES if _is_text(kinds.get(name, pa.null()))), "")
 
 
 @dataclass(frozen=True)
@@ -74,21 +82,22 @@ class ParquetRows:
         path: where it lies; of one at an address a copy is fetched to this host.
 
     Raises:
-        ArchiveRefused: it is no Parquet file, or no column of it has the bytes of images.
+        ArchiveRefused: it is no Parquet file, or no column of it has images or their paths.
     """
 
     def __init__(self, path: Location) -> None:
         self.path = path
         self._stack = ExitStack()
         self.file = _opened(self._stack, path)
-        column = image_column(self.file.schema_arrow)
-        if column is None:
+        column = image_column(self.file.schema_arrow) or ""
+        if not column and not path_column(self.file.schema_arrow):
             raise ArchiveRefused(
-                "no column has the bytes of images",
+                "no column has images or their paths",
                 file=str(path),
-                expected=f"a struct with binary {_BYTES}, or a binary column: {', '.join(_NAMES)}",
+                expected=f"a struct with binary {_BYTES}, a binary column: {', '.join(_NAMES)};"
+                f" or texts: {', '.join(PATH_NAMES)}",
                 found=", ".join(self.file.schema_arrow.names)[:200],
-                remedy="of paths of images, write a list: CSV with the columns path and label",
+                remedy="give the column one of these names",
             )
         self.column = column
         metadata, info = self.file.metadata, storage.stat(path)
@@ -98,11 +107,13 @@ class ParquetRows:
         self._kept: tuple[int, pa.Array] | None = None
 
     def images(self, group: int) -> pa.Array:
-        """Return the images of a row group, binary; null where there is none.
+        """Return the images of a row group, binary; null where there is none, or a path alone.
 
         Raises:
             ArchiveRefused: it is damaged, or has more than `MOST_GROUP_BYTES`.
         """
+        if not self.column:
+            return pa.nulls(self.groups.starts[group + 1] - self.groups.starts[group], pa.binary())
         if self._kept is None or self._kept[0] != group:
             self._kept = None  # two groups are not held at once
             self._check_size(group)
@@ -149,14 +160,15 @@ class ParquetRows:
             )
 
 
-def has_images(path: Location) -> bool:
-    """Whether a column of a Parquet file has the bytes of images.
+def has_images(path: Location, *, or_paths: bool = False) -> bool:
+    """Whether a column of a Parquet file has the bytes of images, or their paths if these count.
 
     Raises:
         ArchiveRefused: it is no Parquet file.
     """
     with ExitStack() as stack:
-        return image_column(_opened(stack, path).schema_arrow) is not None
+        schema = _opened(stack, path).schema_arrow
+        return bool(image_column(schema) or (or_paths and path_column(schema)))
 
 
 def _opened(stack: ExitStack, path: Location) -> pq.ParquetFile:
@@ -184,6 +196,10 @@ def _has_bytes(kind: pa.DataType) -> bool:
     """Whether it is a struct of which ``bytes`` is binary."""
     inner = kind.get_field_index(_BYTES) if pa.types.is_struct(kind) else -1
     return inner >= 0 and _is_binary(kind.field(inner).type)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _is_binary(kind: pa.DataType) -> bool:

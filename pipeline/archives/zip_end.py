@@ -57,11 +57,11 @@ class Directory:
 
 
 def refused(
-    file: str, what: str, expected: str, found: str, place: str | None = None
+    file: str, what: str, expected: str, found: str, place: str | None = None, remedy: str = REMEDY
 ) -> ArchiveRefused:
     """Return the refusal of an archive."""
     return ArchiveRefused(
-        what, file=file, place=place, expected=expected, found=found, remedy=REMEDY
+        what, file=file, place=place, expected=expected, found=found, remedy=remedy
     )
 
 

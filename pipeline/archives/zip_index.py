@@ -20,6 +20,7 @@ from pipeline.archives.zip_end import (
     FULL16,
     FULL32,
     HEADER_BYTES,
+    REMEDY,
     Directory,
     RangeSource,
     find_directory,
@@ -64,6 +65,11 @@ _MEMBERS: Final = pa.schema(
 )
 _CHUNK: Final = 1 << 12  # members that are parsed together
 ENCRYPTED, UTF8 = 0x0001, 0x0800  # flags of a member
+_ENCRYPTED: Final = "an encrypted member"
+_UNPACK: Final = (
+    "unpack it with its password, by `unzip ARCHIVE -d FOLDER` or `7z x ARCHIVE -oFOLDER`, and name"
+    " the folder instead"
+)
 _MOST_PACKING: Final = 1032  # deflate makes no more bytes of one
 _EXTRA64: Final = 1
 _MOST: Final = 1 << 62  # no offset or size is so large, and sums of two fit into an int64
@@ -249,7 +255,7 @@ def _check(
     method, packed, size = headers["method"], numbers["packed"], numbers["size"]
     holds_less = (size > packed * _MOST_PACKING) | ((method == STORED) & (size != packed))
     for offends, what, expected in (
-        (headers["flags"] & ENCRYPTED != 0, "an encrypted member", "none that needs a password"),
+        (headers["flags"] & ENCRYPTED != 0, _ENCRYPTED, "none that needs a password"),
         (~np.isin(method, (STORED, DEFLATED)), "a member of an unknown method", "method 0 or 8"),
         (
             ~np.isin(headers["disk"], (0, FULL16)),
@@ -261,7 +267,8 @@ def _check(
         if offends.any():
             first = int(np.argmax(offends))
             found = f"method {method[first]}, {size[first]:,} bytes in {packed[first]:,}"
-            raise refused(file, what, expected, found, place=repr(names[first][:200]))
+            remedy = _UNPACK if what == _ENCRYPTED else REMEDY
+            raise refused(file, what, expected, found, repr(names[first][:200]), remedy)
 
 
 def _by_offset(members: pa.Table, directory: Directory, file: str) -> pa.Table:

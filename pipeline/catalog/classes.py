@@ -37,13 +37,17 @@ class LabelTable:
     def names(self) -> tuple[str, ...]:
         """A name for each class, no two the same.
 
-        A class is called by its words; where two have the same, their ids are added.
+        A class is called by its words, or by its id where it has none; where two are called the
+        same, their ids are added.
         """
-        count = Counter(self.words)
-        return tuple(
-            text if text and count[text] == 1 else f"{text} ({class_id})" if text else class_id
-            for class_id, text in zip(self.class_ids, self.words, strict=True)
-        )
+        pairs = zip(self.class_ids, self.words, strict=True)
+        called = [text or class_id for class_id, text in pairs]
+        while (count := Counter(called)) and max(count.values()) > 1:
+            called = [
+                name if count[name] == 1 else f"{name} ({class_id})"
+                for class_id, name in zip(self.class_ids, called, strict=True)
+            ]
+        return tuple(called)
 
     def id_of(self, synonym: str) -> str | None:
         """Return the id of the class that alone is called so in words; None: none or several."""

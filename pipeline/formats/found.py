@@ -31,6 +31,8 @@ class FoundImage:
         box_classes: the class of each object, as `label`; empty: all are of the image's class.
         box_ids: the id of the class of each object; empty: nobody says.
         flags: of each object, bits as of `catalog.objects`; empty: nobody says.
+        source: the file that its bytes stand in, relative to the folder that names of shards are
+            relative to, or absolute; "": the shard itself.
     """
 
     name: str
@@ -45,6 +47,7 @@ class FoundImage:
     box_classes: tuple[int, ...] = ()
     box_ids: tuple[str, ...] = ()
     flags: tuple[int, ...] = ()
+    source: str = ""
 
 
 class ReadsOthers(ABC):

@@ -15,8 +15,8 @@ from pipeline.shards.output import RecordForm
 Row = Mapping[str, Any]
 
 OF_ARCHIVE = (
-    "the archive has changed, or its bytes go bad on the way: compute its MD5; the shard need not"
-    " be wrong"
+    "what the image lies in has changed, or its bytes go bad on the way: compute its MD5, and"
+    " compare it with that of where you got it; the shard need not be wrong"
 )
 
 

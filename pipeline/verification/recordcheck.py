@@ -22,8 +22,8 @@ from pipeline.verification.expected import OF_ARCHIVE, Expected, Row
 from pipeline.verification.findings import Finding, Layer, damage, of_error
 
 OF_SOURCE = (
-    "one of the two has changed: find out which before the shard is removed; an archive is "
-    "verified anew by shardmill imagenet --until verify with another --out"
+    "one of the two has changed: find out which before the shard is removed; the command that "
+    "made the output reads its source anew where it is given another --out"
 )
 
 

@@ -262,3 +262,10 @@ def test_members_in_another_order_than_their_list_are_put_by_offset() -> None:
     assert unzipped(other[:start] + b"".join(reversed(entries)) + other[end:]) == CONTENTS
     index = read_index_of(other[:start] + b"".join(reversed(entries)) + other[end:])[0]
     assert index["offset"].to_pylist() == sorted(index["offset"].to_pylist())
+
+
+def test_the_remedy_for_a_password_is_to_unpack() -> None:
+    data = central(zipped(), 8, b"\1\0")
+    with pytest.raises(ArchiveRefused) as refused:
+        read_index(Held(data), len(data), FILE)
+    assert "unzip ARCHIVE -d FOLDER" in str(refused.value.remedy)

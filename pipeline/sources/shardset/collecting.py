@@ -95,7 +95,7 @@ def images_of(root: Location, name: str, note: Note) -> Iterator[FoundImage]:
     """Yield the images of one shard; arguments and errors as of `collect`."""
     path = storage.below(root, name)
     if parquet_rows.is_parquet(name):
-        return parquet_images.images(path, note)
+        return parquet_images.images(root, name, note)
     if packed_sources.is_zip(name):
         return zip_images.images(root, name, note)
     if shard_files.is_archive(name):
@@ -130,7 +130,7 @@ def _row(image: FoundImage, shard: str, number: int) -> tuple[object, ...]:
     return (
         name,
         image.filename or name.rpartition("/")[2],
-        shard,
+        image.source or shard,
         image.offset,
         len(image.encoded),
         xxhash.xxh3_128_digest(image.encoded),

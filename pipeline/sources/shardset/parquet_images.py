@@ -8,29 +8,40 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from pipeline.archives.parquet_rows import ParquetRows, view
+from pipeline import storage
+from pipeline.archives.parquet_rows import ParquetRows, path_column, view
 from pipeline.documents.decoding import decoded
 from pipeline.errors import InputRefused, OutputDamaged
 from pipeline.shards.foreign import FoundImage, Note
 from pipeline.sources.shardset import parquet_objects as objects
-from pipeline.storage import Location
+from pipeline.storage import Buffer, Location, Sources
 
 _LABELS: Final = ("label", "labels", "cls", "class")
 _VECTOR: Final = "labels"
 _PATHS: Final = ("path", "file_name", "filename", "image_path", "key", "__key__")
 
 
-def images(path: Location, note: Note) -> Iterator[FoundImage]:
+def images(root: Location, file: str, note: Note) -> Iterator[FoundImage]:
     """Yield the images of a file in the order of its rows; `offset` is the row, from 1.
+
+    An image of which a row has a path alone is read from that file, relative to the folder of the
+    Parquet file.
+
+    Args:
+        root: folder that the name is relative to.
+        file: its name.
+        note: is told of rows without an image, and of columns that are not taken.
 
     Raises:
         ArchiveRefused: see `ParquetRows`.
-        InputRefused: labels are neither texts nor whole numbers.
+        InputRefused: labels are neither texts nor whole numbers, or there is no file of a path.
     """
-    rows = ParquetRows(path)
+    path = storage.below(root, file)
+    rows, files = ParquetRows(path), storage.open_sources(root)
     try:
         schema = rows.file.schema_arrow
-        label, name = _first(schema, _LABELS), _first(schema, _PATHS)
+        label = _first(schema, _LABELS)
+        name = _first(schema, _PATHS) if rows.column else path_column(schema)
         if not label and not _is_vector(schema):
             _check_no_labels(schema, path)
         inner = _path_of_image(schema, rows.column)
@@ -49,19 +60,48 @@ def images(path: Location, note: Note) -> Iterator[FoundImage]:
             for place in range(len(found)):
                 number = rows.groups.starts[group] + place + 1
                 value = found[place]
-                if not value.is_valid or not len(value.as_buffer()):
+                called = _name(said, inner, name, place)
+                own: tuple[str, int, Buffer] = ("", number, b"")
+                if value.is_valid and len(value.as_buffer()):
+                    own = ("", number, view(value))
+                elif called and (inner or not rows.column):
+                    source = f"{file.rpartition('/')[0]}/{called}".lstrip("/")
+                    source = called if called.startswith("/") else source
+                    own = (source, 0, _of_file(files, source, f"{path}, row {number}"))
+                else:
                     note("a row without an image", f"{path}, row {number}")
                     continue
                 yield FoundImage(
-                    name=_name(said, inner, name, place),
-                    offset=number,
-                    encoded=view(value),
+                    name=called,
+                    source=own[0],
+                    offset=own[1],
+                    encoded=own[2],
                     labels=tuple(listed[place].as_py() or ()) if listed is not None else (),
                     **_label(said, label, words, place),
                     **(objects.said(objects_of[place]) if boxes else {}),
                 )
     finally:
         rows.close()
+        files.close()
+
+
+def _of_file(files: Sources, source: str, place: str) -> Buffer:
+    """Return the image of a file; it is valid until the next one is read.
+
+    Raises:
+        InputRefused: there is no such file, or nothing is in it.
+    """
+    info = files.look(source)
+    if info is None or not info.size:
+        raise InputRefused(
+            "an image that a row has the path of is not there",
+            file=str(files.path(source)),
+            place=place,
+            expected="the image: paths are relative to the folder of the Parquet file",
+            found="an empty file" if info else "no file",
+            remedy="put it there, or the Parquet file into the folder that its paths begin in",
+        )
+    return files.read(source, 0, info.size)
 
 
 def _rows(said: pa.Table | None, columns: list[str]) -> list[dict[str, Any]]:

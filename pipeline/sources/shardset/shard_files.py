@@ -32,6 +32,7 @@ _OF: Final = re.compile(
     r"(?P<head>.*?)[-_.]?(?P<number>[0-9]+)-of-(?P<count>[0-9]+)(?:-[0-9a-f]{16})?"
 )
 _NUMBERED: Final = re.compile(r"(?P<head>.*?)[-_.]?[0-9]+")
+_NUMBERED_ALONE: Final = re.compile(r".*?(?:^|[-_.])[0-9]+")
 _SPLITS: Final = frozenset(
     ("train", "training", "val", "valid", "validation", "test", "testing", "dev")
 )
@@ -71,8 +72,9 @@ def find(path: Location, root: Location, name: str) -> ShardFiles:
         InputRefused: of some shards that are numbered, one is not there.
     """
     names, others = list[str](), list[str]()
+    alone = not (_WILD.search(path.name) or storage.is_folder(path))
     for each in sorted(_listed(path, root)):
-        (names if _is_shard(root, each) else others).append(each)
+        (names if _is_shard(root, each, alone=alone) else others).append(each)
     if not names:
         raise UsageError(
             "there are no shards or archives of images",
@@ -87,12 +89,17 @@ def find(path: Location, root: Location, name: str) -> ShardFiles:
     fallback = split_names.of_file(_stem(root.name) or "images")
     splits: dict[str, list[str]] = {}
     for each in names:
-        splits.setdefault(name or split_of(each, fallback), []).append(each)
+        called = name or split_of(each, fallback, alone=alone)
+        splits.setdefault(called, []).append(each)
     return ShardFiles({key: tuple(splits[key]) for key in sorted(splits)}, tuple(others))
 
 
-def split_of(name: str, fallback: str) -> str:
-    """Return the split of a shard, by its name and folder; `fallback` where they say none."""
+def split_of(name: str, fallback: str, *, alone: bool = False) -> str:
+    """Return the split of a shard, by its name and folder; `fallback` where they say none.
+
+    Digits at the end are the number of one of several shards; of one that is `alone` they are so
+    only behind a sign: ``z64.zip`` is not the 64th of several.
+    """
     folder, _, base = name.rpartition("/")
     stem = _stem(base)
     match = _OF.fullmatch(stem) or _NUMBERED.fullmatch(stem)
@@ -100,6 +107,8 @@ def split_of(name: str, fallback: str) -> str:
     last = re.split(r"[-_.]", head)[-1].lower()
     if last in _SPLITS:
         return last
+    if alone and not (_OF.fullmatch(stem) or _NUMBERED_ALONE.fullmatch(stem)):
+        head = stem
     above = folder.rpartition("/")[2]
     if above.lower() in _SPLITS or not head or head.lower() in foreign.PLAIN_NAMES:
         return split_names.of_file(above) if above else fallback
@@ -157,11 +166,14 @@ def _in_folder(root: Location, folder: str) -> tuple[list[str], list[str]]:
     return files, folders
 
 
-def _is_shard(root: Location, name: str) -> bool:
-    """Whether a file is a shard: by what its name ends in, or by ``-of-`` and its first bytes."""
+def _is_shard(root: Location, name: str, *, alone: bool) -> bool:
+    """Whether a file is a shard: by what its name ends in, or by ``-of-`` and its first bytes.
+
+    A Parquet file of paths is one where it is named alone: in a folder it may be about the shards.
+    """
     base = name.rpartition("/")[2]
     if is_parquet(base):
-        return has_images(storage.below(root, name))
+        return has_images(storage.below(root, name), or_paths=alone)
     if base.lower().endswith(_ENDS):
         return True
     if _OF.fullmatch(base) is None:

@@ -161,6 +161,36 @@ def test_objects_in_pixels_become_boxes(tmp_path: Path, out: Path, objects: obje
     assert said["box_labels"] == [7]
 
 
+@pytest.mark.parametrize("named", ["path", "image"])
+@pytest.mark.parametrize("absolute", [False, True])
+def test_paths_in_parquet_lead_to_the_images(
+    tmp_path: Path, out: Path, named: str, absolute: bool
+) -> None:
+    (tmp_path / "a").mkdir()
+    for number in range(2):
+        (tmp_path / f"a/{number}.jpg").write_bytes(encoded(number))
+    prefix = f"{tmp_path}/" if absolute else ""
+    listed = [{named: f"{prefix}a/{n}.jpg", "label": n + 1} for n in range(2)]
+    path = tmp_path / "photos.parquet"
+    pq.write_table(pa.Table.from_pylist(listed), path)
+    run("imagelist", path, "--out", out, "--format", "tfrecord")
+    assert records(out, "photos") == expected((0, 1), (1, 2))
+    assert "2 compared with their sources" in run("verify", out, "--against", tmp_path)
+
+
+def test_images_as_paths_in_a_struct_and_one_that_is_not_there(tmp_path: Path, out: Path) -> None:
+    (tmp_path / "1.jpg").write_bytes(encoded(1))
+    images = [{"bytes": None, "path": "1.jpg"}, {"bytes": encoded(2), "path": "2.jpg"}]
+    path = tmp_path / "in.parquet"
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    pq.write_table(pa.table({"image": pa.array(images, kind), "label": [3, 4]}), path)
+    run("imagelist", path, "--out", out, "--format", "tfrecord")
+    assert records(out, "in") == expected((1, 3), (2, 4))
+    (tmp_path / "1.jpg").unlink()
+    said = run("imagelist", path, "--out", tmp_path / "other", status=3)
+    assert "an image that a row has the path of is not there" in said
+
+
 def test_a_box_beyond_its_image_is_refused(tmp_path: Path, out: Path) -> None:
     far = {"bbox": [[0.0, 0.0, 50.0, 3.0]]}
     listed = [{"image": {"bytes": encoded(0)}, "width": 40, "height": 30, "objects": far}]

@@ -21,6 +21,7 @@ from pipeline.catalog import table as catalog
 from pipeline.job.build import build_job, command_words
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
+from pipeline.sources.shardset import shard_files
 
 PLACES = ("source", "offset", "length")
 SAMPLES = (
@@ -410,3 +411,14 @@ def test_an_append_takes_new_shards(tmp_path: Path, out: Path) -> None:
     run(*words)
     tar(folder / "pets-1.tar", [("c.jpg", encoded(3)), ("c.cls", b"1")])
     assert "3 records in 2 shards" in run(*words)
+
+
+@pytest.mark.parametrize(
+    ("name", "split"), [("z64", "z64"), ("pets-7", "pets"), ("train0", "train"), ("0007", "in")]
+)
+def test_digits_of_a_file_that_is_named_alone_are_its_own(
+    tmp_path: Path, name: str, split: str
+) -> None:
+    path = tar(tmp_path / f"in/{name}.tar", SAMPLES)
+    found = shard_files.find(path, path.parent, "")
+    assert found.splits == {split: (path.name,)}
