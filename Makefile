@@ -222,8 +222,9 @@ fuzz: $(VENV)/.test .venv-fuzz/.ready
 man: $(VENV)/.run
 	$(BIN)/shardmill man > docs/shardmill.1
 
-bench: $(VENV)/.test $(if $(MXNET_PYTHON),.venv-mxnet/.ready)
+bench: $(VENV)/.test .venv-datasets/.ready .venv-mds/.ready $(if $(MXNET_PYTHON),.venv-mxnet/.ready)
 	$(BIN)/python -m benchmarks.peers
+	$(BIN)/python -m benchmarks.writers
 	$(BIN)/python -m benchmarks.classic
 	$(BIN)/python -m benchmarks.one_shard
 	$(BIN)/python -m benchmarks.overlap

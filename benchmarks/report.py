@@ -65,6 +65,11 @@ class Series:
         pairs = zip(self.seconds, other.seconds, strict=True)
         return Spread.of([theirs / own for own, theirs in pairs])
 
+    def cheaper_than(self, other: Series) -> Spread:
+        """Return how many times the processor time of this the other takes, paired by round."""
+        pairs = zip(self.cpu_s, other.cpu_s, strict=True)
+        return Spread.of([theirs / own for own, theirs in pairs])
+
     def row(self) -> str:
         """Return the row of a table: seconds, rate, seconds and processor seconds of it all."""
         rate = Spread.of([self.volume / seconds for seconds in self.seconds])
