@@ -3,7 +3,8 @@
 Who reads forward, file after file and row after row, is given images from the row group that was
 decoded last. Who goes back, as shuffled shards do, would decode a row group for each image. So from
 then on each group is unpacked into a file of this host, once for all processes, and its images are
-read from there by ranges. Where there is no room for that, groups are decoded again and again.
+read from there by ranges. Where that cannot be, such as for want of room or where nothing may be
+written, groups are decoded again and again: no error of such a file ends a job.
 
 Such a file has the offset of each image, and where the last one ends, 64-bit numbers of this
 machine; then the images, one after another.
@@ -11,6 +12,7 @@ machine; then the images, one after another.
 
 from __future__ import annotations
 
+import contextlib
 from typing import Final
 
 import numpy as np
@@ -19,7 +21,7 @@ from numpy.typing import NDArray
 
 from pipeline import storage
 from pipeline.archives.parquet_rows import ParquetRows, RowGroups
-from pipeline.errors import Vanished
+from pipeline.errors import ShardmillError
 from pipeline.storage import Buffer, Sources
 
 _MOST_OPEN: Final = 64  # Parquet files
@@ -44,6 +46,7 @@ class ParquetSources:
         self._announced, self._read = _InOrder(), _InOrder()
         self._unpacked: Sources | None = None
         self._offsets: dict[str, NDArray[np.int64]] = {}  # by the name of what was unpacked
+        self._distrusted = set[str]()  # likewise: groups that are decoded, whatever was unpacked
 
     def will_need(self, source: str, row: int) -> None:
         """Say that the image of a row, from 0, will be read soon."""
@@ -57,7 +60,8 @@ class ParquetSources:
             offsets = self._offsets.get(name)
             if offsets is not None:
                 start = int(offsets[place])
-                self._unpacked.will_need(name, start, int(offsets[place + 1]) - start)
+                with contextlib.suppress(ShardmillError):  # whoever reads it sees to that
+                    self._unpacked.will_need(name, start, int(offsets[place + 1]) - start)
 
     def image(self, source: str, row: int) -> memoryview:
         """Return the image of a row, from 0; no bytes where there is none, or no such row.
@@ -73,9 +77,9 @@ class ParquetSources:
             return self._table(source).image(row)
         try:
             return self._from_unpacked(source, *found)
-        except Vanished:  # another command has given it up
+        except ShardmillError:  # another command has given it up, or nothing can be kept there
             self._offsets.pop(self._name(source, found[0]), None)
-            return self._table(source).image(row)
+            return self._table(source).image(row)  # raises it again if the file is what is damaged
 
     def forget(self, source: str, row: int) -> None:
         """Have the image of a row decoded anew when it is asked for again."""
@@ -85,7 +89,10 @@ class ParquetSources:
             name = self._name(source, found[0])
             self._close_unpacked()
             self._offsets.pop(name, None)
-            storage.forget_unpacked(storage.unpacked_folder(self._sources.root) / name)
+            try:
+                storage.forget_unpacked(storage.unpacked_folder(self._sources.root) / name)
+            except ShardmillError:  # it stays where it is
+                self._distrusted.add(name)
 
     def close(self) -> None:
         """Give up what is held open."""
@@ -111,7 +118,7 @@ class ParquetSources:
     def _from_unpacked(self, source: str, group: int, place: int) -> memoryview:
         name = self._name(source, group)
         offsets = self._offsets.get(name)
-        if offsets is None:
+        if offsets is None and name not in self._distrusted:
             offsets = self._offsets_of(source, group, name)
         if offsets is None or self._unpacked is None:  # there is no room
             return _image(self._table(source).images(group), place)
@@ -130,8 +137,8 @@ class ParquetSources:
         if storage.is_unpacked(path):
             starts = self._groups[source].starts
             size = (starts[group + 1] - starts[group] + 1) * _NUMBER.itemsize
-            offsets = np.frombuffer(bytes(self._unpacked.read(name, 0, size)), _NUMBER)
-            if _are_offsets(offsets, size, self._unpacked.now(name).size):
+            offsets = _offsets_in(self._unpacked.read(name, 0, size), size)
+            if offsets is not None and offsets[-1] == self._unpacked.now(name).size:
                 self._offsets[name] = offsets
                 return offsets
             self._close_unpacked()
@@ -184,10 +191,12 @@ def _packed(images: pa.Array) -> tuple[NDArray[np.int64], Buffer]:
     return moved, memoryview(content)[first:last] if content is not None else b""
 
 
-def _are_offsets(offsets: NDArray[np.int64], size: int, end: int) -> bool:
-    """Whether these are the offsets that a file of `end` bytes has in its first `size`."""
-    whole = offsets.nbytes == size and offsets[0] == size and offsets[-1] == end
-    return bool(whole and (np.diff(offsets) >= 0).all())
+def _offsets_in(head: memoryview, size: int) -> NDArray[np.int64] | None:
+    """Return the offsets that a file has in its first `size` bytes; None: they are none."""
+    if len(head) != size:  # it was cut
+        return None
+    offsets = np.frombuffer(bytes(head), _NUMBER)
+    return offsets if offsets[0] == size and (np.diff(offsets) >= 0).all() else None
 
 
 def _image(images: pa.Array, place: int) -> memoryview:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from pipeline.errors import NoSpace, UsageError
+from pipeline.errors import NoSpace, ShardmillError
 from pipeline.storage import scratch
 from pipeline.storage.local import copykeeping, deleting, listing
 from pipeline.storage.local.removalplan import plan_folder
@@ -69,8 +69,11 @@ def forget_unpacked(path: Path) -> None:
 
 
 def give_up_unpacked(root: Location) -> None:
-    """Remove all that was unpacked of the sources below a root; others make it again."""
-    with contextlib.suppress(UsageError):  # without a home there is none
+    """Remove all that was unpacked of the sources below a root; others make it again.
+
+    What cannot be removed stays until it is as old as what nobody reads.
+    """
+    with contextlib.suppress(ShardmillError):  # without a home there is none
         folder = scratch.place() / _FOLDER / _name(str(root))
         if listing.kind(folder) is not None:
             deleting.carry_out(plan_folder(folder.parent, folder, lambda _: True))

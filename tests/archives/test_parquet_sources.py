@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,6 +15,7 @@ from drawnlists import encoded, stored
 
 from pipeline import storage
 from pipeline.archives import packed_sources
+from pipeline.errors import NoPermission, OutputConflict, ShardmillError
 from pipeline.storage.local import listing
 
 GROUPS, ROWS = 16, 4
@@ -92,7 +94,7 @@ def test_what_was_unpacked_and_is_damaged_or_gone_is_unpacked_again(
         check(sources, images, order)
     for number, path in enumerate(unpacked_files(tmp_path)):
         content = path.read_bytes()
-        path.write_bytes(content[:-1] if number % 2 else bytes(len(content)))
+        path.write_bytes((content[:-1], bytes(len(content)), content[:13], b"")[number % 4])
     with packed_sources.open_sources(tmp_path) as sources:
         check(sources, images, order)
         storage.give_up_unpacked(tmp_path)
@@ -110,6 +112,60 @@ def test_an_image_that_is_not_as_expected_is_decoded_anew(
         row = 8 // ROWS * ROWS + ROWS  # the last of its group, from 1
         sources.not_cached("a.parquet", row, 9)
         assert bytes(sources.read("a.parquet", row, 99)) == images[row - 1]
+
+
+@pytest.mark.parametrize("name", ["unpacked_folder", "keep_unpacked", "is_unpacked"])
+@pytest.mark.parametrize("error", [NoPermission("read-only"), OutputConflict("in the way")])
+def test_what_cannot_be_unpacked_is_decoded(
+    tmp_path: Path,
+    images: list[bytes | None],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    error: ShardmillError,
+) -> None:
+    monkeypatch.setattr(storage, name, Mock(side_effect=error))
+    with packed_sources.open_sources(tmp_path) as sources:
+        sources.will_need("a.parquet", 9, 0)
+        sources.will_need("a.parquet", 1, 0)
+        check(sources, images, [9, 3, 12, 5, 6, 3])
+        sources.not_cached("a.parquet", 4, 9)
+        check(sources, images, [3])
+
+
+def test_what_was_unpacked_and_cannot_be_removed_is_not_read_again(
+    tmp_path: Path, images: list[bytes | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with packed_sources.open_sources(tmp_path) as sources:
+        check(sources, images, [9, 8, 1])
+        for path in unpacked_files(tmp_path):
+            path.write_bytes(path.read_bytes()[:-1] + b"\xff")
+        refused = Mock(side_effect=NoPermission("read-only"))
+        monkeypatch.setattr(storage, "forget_unpacked", refused)
+        row = 8 // ROWS * ROWS + ROWS  # the last of its group, from 1
+        sources.not_cached("a.parquet", row, 9)
+        sources.will_need("a.parquet", row, 9)
+        assert bytes(sources.read("a.parquet", row, 99)) == images[row - 1]
+        refused.assert_called_once()
+
+
+def test_what_cannot_be_given_up_stays(
+    tmp_path: Path, images: list[bytes | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with packed_sources.open_sources(tmp_path) as sources:
+        check(sources, images, [9, 3])
+    refused = Mock(side_effect=NoPermission("read-only"))
+    monkeypatch.setattr("pipeline.storage.unpacked.deleting.carry_out", refused)
+    storage.give_up_unpacked(tmp_path)
+    assert unpacked_files(tmp_path)
+
+
+def test_what_will_be_needed_may_be_gone(tmp_path: Path, images: list[bytes | None]) -> None:
+    with packed_sources.open_sources(tmp_path) as sources:
+        check(sources, images, [9, 3])
+        storage.give_up_unpacked(tmp_path)
+        sources.not_cached("a.parquet", 10, 9)  # has closed what was unpacked
+        sources.will_need("a.parquet", 4, 9)
+        check(sources, images, [3])
 
 
 def test_without_room_groups_are_decoded_again(
