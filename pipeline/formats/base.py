@@ -153,12 +153,11 @@ class ShardFormat(ABC):
         """Whether its records cannot be of images without boxes."""
         return DETECTION in self.takes and options.labels != LABELS[0]
 
-    def refusals(
-        self,
-        image: ImageOptions,
-        others: Collection[str],  # noqa: ARG002 - one asks
-    ) -> Iterator[str]:
-        """Yield why it cannot be made of a job, what to do instead included.
+    def check_installed(self) -> None:  # noqa: B027 - one needs something
+        """Raise `EnvironmentRefused` where what only its writer needs is not installed."""
+
+    def refusals(self, image: ImageOptions, others: Collection[str]) -> Iterator[str]:  # noqa: ARG002
+        """Yield why it cannot be made of a job, on whatever machine, what to do instead included.
 
         Args:
             image: how images are stored.

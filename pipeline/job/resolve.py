@@ -203,6 +203,7 @@ def check(job: Job) -> None:
     Raises:
         ConfigError: see `Resolver`.
         UsageError: see `Resolver`.
+        EnvironmentRefused: a library that its shards are written by is not installed.
     """
     _look_at(job)
     for name in PATHS:
@@ -210,6 +211,9 @@ def check(job: Job) -> None:
     dataset = sources.data_set(job, exportjob.taken_names())
     checks.check_options(job, dataset, job.splits or dataset.default_splits)
     exportjob.check_installed(job)
+    for name in job.formats if job.wants("shards") else ():
+        if not storage.is_folder(storage.below(job.folder, name)):  # else preflight sees what lacks
+            shardformats.ALL[name].check_installed()
 
 
 def _look_at(job: Job) -> None:

@@ -90,12 +90,14 @@ def check_readonly(resolved: ResolvedJob) -> None:
         NoSpace: less room than what will be written, or copied before it is read.
         UsageError: an output was begun with another codec than the one that is installed; what an
             export needs is not installed.
-        EnvironmentRefused: images have to be encoded, and no codec is installed.
+        EnvironmentRefused: no codec is installed, or no library that shards are written by.
     """
     storage.check_link(resolved.out)
     _check_links(resolved)
     inventory = Inventory(resolved)
     _check_codec(inventory)
+    for output in _unfinished_outputs(inventory):
+        output.form.shard_format.check_installed()
     exports.check_installed({each.export for each in _unfinished_products(inventory)})
     neighbours.check(resolved)
     rawarchives.check_verified(resolved, resolved.archives)

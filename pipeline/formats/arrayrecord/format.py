@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
-from pipeline.errors import EnvironmentRefused
 from pipeline.formats.arrayrecord import shard
-from pipeline.formats.arrayrecord.library import REMEDY, library
+from pipeline.formats.arrayrecord.library import library
 from pipeline.formats.base import RecordOptions, ShardWriter, StoredRecord
 from pipeline.formats.examples.base import ExampleFormat
 from pipeline.formats.reader import Reader
 from pipeline.formats.record import ImageRecord
 from pipeline.storage import Location, StagedFile
-
-if TYPE_CHECKING:
-    from pipeline.images.prepare import ImageOptions
 
 
 class ArrayRecord(ExampleFormat):
@@ -26,13 +21,9 @@ class ArrayRecord(ExampleFormat):
     version = shard.WRITER_VERSION
     readers = (Reader("Grain", ("grain",)),)
 
-    def refusals(self, image: ImageOptions, others: Collection[str]) -> Iterator[str]:
-        """Yield what every format does, and that what writes it is not installed."""
-        yield from super().refusals(image, others)
-        try:
-            library()
-        except EnvironmentRefused as error:
-            yield f"{error.what}: {REMEDY}, or leave --format {self.name} out"
+    def check_installed(self) -> None:
+        """Check that the library is there: only its writer needs it."""
+        library()
 
     def files(self, stem: str) -> tuple[str, ...]:
         """Return the shard alone, with the suffix that TensorFlow Datasets gives such files."""

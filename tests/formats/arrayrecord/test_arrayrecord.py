@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import random
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from array_record.python import array_record_module
-from drawnlists import encoded
+from commands import shardmill
+from drawnlists import draw_list, encoded
 
 from pipeline import storage
 from pipeline.errors import EnvironmentRefused, NoSpace, OutputDamaged
@@ -19,6 +21,8 @@ from pipeline.formats.base import RecordOptions
 from pipeline.formats.record import ImageRecord
 from pipeline.formats.registry import FORMATS
 from pipeline.images.prepare import ImageOptions
+from pipeline.job import resolve
+from pipeline.job.options import Job
 
 MADE = FORMATS["arrayrecord"]
 IMAGE = ImageRecord("a.jpg", "a.jpg", 3, "n01", "a", (), 4, 3, b"", 0)
@@ -120,19 +124,67 @@ def test_a_view_that_is_no_chunk_of_a_record_has_none() -> None:
         assert MADE.unframed(memoryview(content), 64) is None
 
 
-def test_without_the_library_it_is_refused_with_the_command_that_brings_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "array_record.python.array_record_module", None)
-    library.library.cache_clear()
-    try:
-        (said,) = MADE.refusals(ImageOptions(), ())
-        assert "pip install '.[arrayrecord]'" in said
-        with pytest.raises(EnvironmentRefused, match="array_record"):
-            write(tmp_path / "shard", [b"a"])
-    finally:
+@pytest.fixture
+def uninstalled(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """What has the library missing from then on."""
+
+    def hide() -> None:
+        monkeypatch.setitem(sys.modules, "array_record.python.array_record_module", None)
         library.library.cache_clear()
+
+    yield hide
+    library.library.cache_clear()
+
+
+def test_without_the_library_no_shard_is_begun(
+    tmp_path: Path, uninstalled: Callable[[], None]
+) -> None:
+    uninstalled()
+    with pytest.raises(EnvironmentRefused, match="array_record"):
+        write(tmp_path / "shard", [b"a"])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_without_the_library_a_command_that_would_write_shards_makes_no_folder(
+    tmp_path: Path, out: Path, uninstalled: Callable[[], None]
+) -> None:
+    uninstalled()
+    run = draw_list(tmp_path, images=2).prepare_here(out, "--format", MADE.name)
+    assert run.returncode == EnvironmentRefused.exit_status
+    assert "pip install '.[arrayrecord]'" in run.stderr
+    assert not out.exists()
+
+
+def test_without_the_library_finished_shards_mean_what_they_did(
+    tmp_path: Path, out: Path, uninstalled: Callable[[], None]
+) -> None:
+    drawn = draw_list(tmp_path, images=2)
+    words = ("--format", MADE.name, "--format", "tfrecord", "--shards", 1)
+    assert drawn.prepare_here(out, *words).returncode == 0
+    uninstalled()
+    again = drawn.prepare_here(out, *words)
+    assert "already complete" in again.stdout, again.stderr
+    assert "nothing to remove" in shardmill("clean", out).stdout
+    said = shardmill("status", out).stdout
+    assert "not as it was" not in said
+    assert said.count("complete, 2 records") == 2
+    checked = shardmill("verify", out)
+    assert checked.returncode == 0
+    assert "not known" not in checked.stdout + checked.stderr
+
+
+def test_without_the_library_what_is_not_known_yet_is_refused_unless_shards_are_there(
+    tmp_path: Path, uninstalled: Callable[[], None]
+) -> None:
+    drawn = draw_list(tmp_path, images=2)
+    images, root = str(drawn.path), str(drawn.root)
+    formats = (MADE.name,)
+    job = Job("", str(tmp_path / "out"), "", formats=formats, images=images, root=root, name="a")
+    uninstalled()
+    with pytest.raises(EnvironmentRefused, match="array_record"):
+        resolve.check(job)
+    (tmp_path / "out" / MADE.name).mkdir(parents=True)
+    resolve.check(job)
 
 
 def test_a_full_disk_is_called_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
