@@ -69,6 +69,11 @@ class SegmentLayout:
         return -(-sum(self.sizes) // self.segment_bytes)
 
     @property
+    def largest(self) -> int:
+        """The bytes of the largest segment."""
+        return min(self.segment_bytes, sum(self.sizes))
+
+    @property
     def index_bytes(self) -> int:
         """The bytes of the index of a sorted segment."""
         return self.shards * INDEX.itemsize

@@ -5,6 +5,7 @@ The segment is held in memory once: images are written from where they were read
 
 from __future__ import annotations
 
+import errno
 import mmap
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ from numpy.typing import NDArray
 
 from pipeline import storage
 from pipeline.archives.member_hashes import KnownContents
-from pipeline.errors import ArchiveRefused
+from pipeline.errors import ArchiveRefused, EnvironmentRefused
+from pipeline.quantities import size
 from pipeline.segments.layout import INDEX, SegmentLayout
 from pipeline.shards.read import check_member
 from pipeline.storage import Location
@@ -96,14 +98,31 @@ def sort_segment(
     Raises:
         ArchiveRefused: an archive ends before an image does.
         MemberDiffers: an image is not what it was when its archive was verified.
+        EnvironmentRefused: there is not enough memory for the segment.
     """
     start, stop = images.bounds
-    with mmap.mmap(-1, max(1, stop - start)) as held, memoryview(held) as segment:
+    with _memory(stop - start) as held, memoryview(held) as segment:
         _read(layout, start, segment[: stop - start], root, progress)
         with _Images(images, segment, start, root, members) as content:
             index = _write(staged, layout.shards, images.shards, content)
     staged.write(index)
     return index
+
+
+def _memory(length: int) -> mmap.mmap:
+    """Return memory of so many bytes, or of one."""
+    try:
+        return mmap.mmap(-1, max(1, length))
+    except OSError as error:
+        if error.errno != errno.ENOMEM:
+            raise
+        raise EnvironmentRefused(
+            "there is not enough memory to sort a segment of the archives",
+            expected=f"{size(length)} for the segment",
+            found=error.strerror,
+            remedy=f"take smaller ones, of {max(1, length // 4)} bytes, say, with --segment-size,"
+            " or read the archives directly with --read-order shard",
+        ) from error
 
 
 def _read(

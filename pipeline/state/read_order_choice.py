@@ -6,11 +6,11 @@ byte of an output follows from it.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from typing import Final
 
 from pipeline import storage
+from pipeline.environment.memory import memory_bytes
 from pipeline.errors import UsageError
 from pipeline.job.artifacts import SHARDS
 from pipeline.job.options import Job
@@ -25,6 +25,8 @@ from pipeline.storage import DiskKind
 
 _CACHED: Final = 0.5
 """The share of the memory that keeps an archive which was just verified, beside what is written."""
+_HELD: Final = 0.25
+"""The share of the memory that a segment may take while it is sorted."""
 _LEAST_MISSING: Final = 0.25
 """The share of the shards that must be missing: archives are sorted as a whole."""
 
@@ -47,8 +49,8 @@ def choose(inventory: Inventory, *, alone: bool) -> Choice:
 
     Unless it is asked for, archives are read in their own order where shards would have the disk
     seek for each image: they lie on a rotational disk, and are larger than what memory keeps of
-    them; where that pays, since not only few shards are missing; and where there is room for one
-    more copy of them in the output folder.
+    them; where that pays, since not only few shards are missing; and where there is room for a
+    segment in memory, and for one more copy of them in the output folder.
 
     Args:
         inventory: what there is of the job, of which it is decided when archives are verified.
@@ -68,18 +70,14 @@ def choose(inventory: Inventory, *, alone: bool) -> Choice:
     if asked == "archive":
         _check_archives(resolved)
     splits = _splits_to_sort(inventory) if alone and asked == "auto" else []
-    sorting = replace(resolved.job, read_order="archive")
     if not splits or not (sorted_segments.are_begun(resolved) or _pays(resolved, splits)):
         return Choice(resolved.job)
+    sorting = replace(resolved.job, read_order="archive")
     sorted_job = Inventory(resolve(sorting))
-    needed = preflight.needed_bytes(sorted_job.resolved)
-    free = storage.free_bytes(resolved.out)
-    if free is not None and needed > free:
-        return Choice(
-            resolved.job,
-            f"images are read as shards need them: to sort the archives first, {resolved.out} lacks"
-            f" room: {size(needed)} would be written there, and {size(free)} are free",
-        )
+    lacking = _lacking_room(resolved, splits, sorted_job.resolved)
+    if lacking:
+        line = f"images are read as shards need them: to sort the archives first, {lacking}"
+        return Choice(resolved.job, line)
     copied = size(sorted_segments.bytes_to_sort(sorted_job))
     return Choice(
         sorting,
@@ -111,6 +109,30 @@ def _splits_to_sort(inventory: Inventory) -> list[SplitJob]:
     return [split for split in splits if split.name in pending]
 
 
+def _lacking_room(resolved: ResolvedJob, splits: list[SplitJob], sorting: ResolvedJob) -> str:
+    """Return what archives cannot be sorted for, where memory or the output folder lack room.
+
+    Args:
+        resolved: the job.
+        splits: those whose archives would be sorted.
+        sorting: the job that sorts them.
+    """
+    held = max(of_split.layout_of(resolved, split).largest for split in splits)
+    memory = memory_bytes()
+    if held > _HELD * memory:
+        return (
+            f"a segment of {size(held)} would be held in memory, which is {size(memory)}:"
+            f" --segment-size {int(_HELD * memory)} has smaller ones"
+        )
+    needed, free = preflight.needed_bytes(sorting), storage.free_bytes(resolved.out)
+    if free is not None and needed > free:
+        return (
+            f"{resolved.out} lacks room: {size(needed)} would be written there,"
+            f" and {size(free)} are free"
+        )
+    return ""
+
+
 def _pays(resolved: ResolvedJob, splits: list[SplitJob]) -> bool:
     """Whether a disk would seek for each of many images that are in no memory."""
     disk = storage.disk_of(storage.on_this_machine(resolved.raw), writing=False)
@@ -121,8 +143,3 @@ def _pays(resolved: ResolvedJob, splits: list[SplitJob]) -> bool:
         return False
     missing = [len(ShardWork(resolved, split).missing()) for split in splits]
     return sum(missing) >= _LEAST_MISSING * sum(split.shards for split in splits)
-
-
-def memory_bytes() -> int:
-    """Return the bytes of memory that this machine has."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

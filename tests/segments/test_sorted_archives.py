@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import mmap
 import os
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from sortedjobs import TINY, begun, flip, job, segments
 from support import RawSet, products
 
 from pipeline import paths, storage
-from pipeline.errors import MemberDiffers, OutputDamaged, TransientError
+from pipeline.errors import EnvironmentRefused, MemberDiffers, OutputDamaged, TransientError
 from pipeline.formats.registry import FORMATS
 from pipeline.images.prepare import ImageOptions
 from pipeline.job.resolve import resolve
@@ -148,6 +150,18 @@ def test_an_archive_with_a_flipped_bit_is_refused_and_verified_again(
     assert segments(resolved, "train") == []
     marks = (out / ".shardmill/archives").glob("ILSVRC2012_img_train.tar.[0-9]*.json")
     assert not list(marks)
+
+
+def test_without_memory_for_a_segment_a_smaller_one_is_advised(
+    small: RawSet, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    begun(small, out, "plan-train")
+    monkeypatch.setattr(mmap, "mmap", refuse)
+    with pytest.raises(EnvironmentRefused, match="--segment-size"):
+        begun(small, out, TRAIN)
 
 
 def test_a_plan_that_is_damaged_is_made_anew(small: RawSet, out: Path) -> None:

@@ -18,9 +18,13 @@ from pipeline.state.read_order_choice import Choice, choose
 from pipeline.storage import Disk, DiskKind
 from tasks.artifact_tasks import tasks_of
 
+SEGMENT = 20_000
+"""Bytes of a segment."""
+
 
 def job(raw: RawSet, out: Path, **options: object) -> Job:
-    given: dict[str, object] = {"splits": ("validation",), "boxes": False, "segment_bytes": 60_000}
+    given: dict[str, object] = {"splits": ("validation",), "boxes": False}
+    given |= {"segment_bytes": SEGMENT}
     return raw.job(out, **(given | options))
 
 
@@ -31,8 +35,8 @@ def chosen(raw: RawSet, out: Path, *, alone: bool = True, **options: object) -> 
 
 @pytest.fixture
 def on(monkeypatch: pytest.MonkeyPatch) -> object:
-    """Have archives lie on a disk of a kind, and be much larger than the memory."""
-    monkeypatch.setattr(read_order_choice, "memory_bytes", lambda: 1000)
+    """Have archives lie on a disk of a kind, and be larger than what memory keeps of them."""
+    monkeypatch.setattr(read_order_choice, "memory_bytes", lambda: 4 * SEGMENT)
 
     def lie(kind: DiskKind) -> None:
         disk = Disk(Path("/"), "ext4", kind, 1 << 40)
@@ -108,6 +112,17 @@ def test_without_room_it_falls_back_and_says_so(
     monkeypatch.setattr(storage, "free_bytes", lambda _: needed)
     assert chosen(small, out).job.read_order == "archive"
     preflight.check_readonly(sorting)
+
+
+@pytest.mark.usefixtures("spinning")
+def test_where_memory_is_too_small_for_a_segment_it_falls_back_and_says_so(
+    small: RawSet, out: Path
+) -> None:
+    found = chosen(small, out, segment_bytes=SEGMENT + 1)
+    assert found.job.read_order == "auto"
+    assert "held in memory" in found.line
+    assert f"--segment-size {SEGMENT} " in found.line
+    assert chosen(small, out).job.read_order == "archive"
 
 
 def test_it_is_refused_where_other_hosts_take_part(small: RawSet, out: Path) -> None:
