@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 import json
 import os
-import subprocess
 import tarfile
 from dataclasses import replace
 from pathlib import Path
 
+import inprocess
 import pytest
 from support import RawSet
 
@@ -17,7 +17,6 @@ from pipeline import manifest, storage
 from pipeline.errors import ArchiveMissing, ArchiveRefused
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
-from pipeline.sources.ilsvrc2012 import dataset, tree
 from pipeline.state import preflight, refusals, status
 from tasks.archives import VerifyArchive
 
@@ -30,8 +29,8 @@ def own(small: RawSet, tmp_path: Path) -> RawSet:
     return small.copy(tmp_path / "raw")
 
 
-def test_a_folder_of_class_tars_is_recognised_and_the_remedy_makes_a_tree(
-    own: RawSet, tmp_path: Path, out: Path
+def test_a_folder_of_class_tars_is_recognised_and_the_remedy_reads_it(
+    own: RawSet, tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tars = tmp_path / "tars"
     tars.mkdir()
@@ -41,10 +40,16 @@ def test_a_folder_of_class_tars_is_recognised_and_the_remedy_makes_a_tree(
     with pytest.raises(ArchiveMissing) as refusal:
         preflight.check_readonly(resolve(job))
     assert str(refusal.value.found).startswith("3 tars of classes, such as n0")
-    command = str(refusal.value.remedy).split("`")[1].replace("TREE", str(tmp_path / "tree"))
-    subprocess.run(["sh", "-c", command], cwd=tars, check=True)
-    split = dataset.load(own.config).splits["train"]
-    assert tree.scan(tmp_path / "tree", split).files.num_rows == 12
+    name_as_one = str(refusal.value.remedy).split("`")[1]
+    assert name_as_one == 'file = "all.tars"'
+    lines = own.config.read_text().splitlines()
+    start = lines.index(f'file = "{TRAIN}"')
+    stop = next(number for number in range(start, len(lines)) if not lines[number])
+    lines[start:stop] = [name_as_one, 'url = "-"']
+    own.config.write_text("\n".join(lines))
+    words = ("--raw", tars, "--config", own.config, "--out", out, "--split", "train", "--no-boxes")
+    ended = inprocess.shardmill(monkeypatch, "imagenet", *words, "--until", "plan")
+    assert ended.status == 0, ended.said
 
 
 def add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
