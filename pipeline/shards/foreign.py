@@ -7,7 +7,7 @@ from typing import Final
 
 from pipeline import storage
 from pipeline.archives.parquet_rows import PARQUET
-from pipeline.errors import InputRefused, OutputDamaged
+from pipeline.errors import InputRefused, OutputDamaged, UsageError
 from pipeline.formats.found import FoundImage, Note, ReadsOthers
 from pipeline.formats.registry import FORMATS, is_cut
 from pipeline.storage import Location
@@ -22,11 +22,28 @@ READ: Final = tuple(
     if name in _READERS or each.files("")[0].endswith(_ARCHIVES)
 )
 """The formats of outputs whose shards may be read: those of `_READERS`, tars and Parquet files."""
+NOT_READ: Final = tuple(name for name in FORMATS if name not in READ)
+"""Those that are only written."""
 ENDS: Final = tuple(end for each in _READERS.values() for end in each.ends)
 """What names of shards end in that are told by these."""
 PLAIN_NAMES: Final = frozenset(each.plain_name for each in _READERS.values() if each.plain_name)
 """What shards are called that no split names."""
 _HEAD: Final = 512  # bytes by which a file is recognised
+
+
+def check_read(name: str) -> None:
+    """Check that shards of a format may be a source.
+
+    Raises:
+        UsageError: they may not.
+    """
+    if name in NOT_READ:
+        raise UsageError(
+            f"{FORMATS[name].title} shards are written, and not read as a source",
+            expected=f"--from {', '.join(READ)}",
+            found=f"--from {name}",
+            remedy="name one of these that the output has, too; or read what it was made of",
+        )
 
 
 def format_of(path: Location) -> str | None:

@@ -10,6 +10,7 @@ from pipeline.job.options import FORMATS, Job
 from pipeline.job.table.group import Group, Kind
 from pipeline.job.table.option import CATALOG, RESHARD, Option
 from pipeline.job.table.values import check_words
+from pipeline.shards import foreign
 
 if TYPE_CHECKING:
     from pipeline.sources.data_set import DataSet
@@ -19,6 +20,7 @@ def _source_format(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator
     del dataset, names
     if job.source_format:
         check_words("--from", [job.source_format], FORMATS)
+        foreign.check_read(job.source_format)
     yield from ()
 
 

@@ -22,7 +22,7 @@ from pipeline.catalog import table as catalog
 from pipeline.catalog.class_table import ClassTable, FolderClasses
 from pipeline.catalog.classes import NO_LABELS, LabelTable
 from pipeline.documents.outputs import OutputManifest
-from pipeline.errors import InputRefused, UsageError, abbreviate
+from pipeline.errors import InputRefused, UsageError
 from pipeline.shards import facts, foreign
 from pipeline.sources.shardset import collecting, shard_files
 from pipeline.sources.shardset.labelling import HASH, ROWS, SIZED_ROWS, Labelled
@@ -183,26 +183,49 @@ def splits(out: Location, asked: str) -> dict[str, OwnSplit]:
         asked: the only format that is read; "": any whose shards are read.
 
     Raises:
-        UsageError: no split is finished.
+        UsageError: no split is finished in such a format, or shards of the only one are not read.
     """
+    foreign.check_read(asked)
     found: dict[str, OwnSplit] = {}
     for name in (asked,) if asked else foreign.READ:
-        for split in storage.folders(storage.below(out, name)):
-            digest = storage.pointed(paths.current(out, name, split))
-            if split in found or digest is None or not paths.is_digest(digest):
+        for split, digest in _finished(out, name):
+            if split in found:
                 continue
             place = paths.output(out, name, split, digest)
             document = manifest.read_undamaged(paths.manifest(place), OutputManifest)
             if document is not None and _is_read(place, document):
                 found[split] = OwnSplit(out, storage.relative(place, out), document)
     if not found:
-        raise UsageError(
-            "the output has no finished split whose shards are read",
-            file=str(out),
-            expected=f"one in the format {abbreviate(foreign.READ if not asked else [asked])}",
-            remedy="run the command again that made it, or name a folder of shards",
-        )
+        raise _nothing_read(out, asked)
     return dict(sorted(found.items()))
+
+
+def _finished(out: Location, name: str) -> Iterator[tuple[str, str]]:
+    """Yield the splits that are finished in a format, each with the digest of its output."""
+    for split in storage.folders(storage.below(out, name)):
+        digest = storage.pointed(paths.current(out, name, split))
+        if digest is not None and paths.is_digest(digest):
+            yield split, digest
+
+
+def _nothing_read(out: Location, asked: str) -> UsageError:
+    formats = ", ".join([asked] if asked else foreign.READ)
+    written = [name for name in foreign.NOT_READ if any(_finished(out, name))]
+    if written:
+        return UsageError(
+            "the output has no shards of a format that is read as a source",
+            file=str(out),
+            expected=f"a finished split in the format {formats}",
+            found=f"{' and '.join(written)}, which is written only",
+            remedy="run the command that made it with such a --format, too; or read what it was"
+            " made of",
+        )
+    return UsageError(
+        "the output has no finished split whose shards are read",
+        file=str(out),
+        expected=f"one in the format {formats}",
+        remedy="run the command again that made it, or name a folder of shards",
+    )
 
 
 def _is_read(folder: Location, document: OutputManifest) -> bool:

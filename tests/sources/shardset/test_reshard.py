@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from commands import shardmill
-from drawnlists import current, encoded, lay, manifest_of, shards, stored
+from drawnlists import current, draw_list, encoded, lay, manifest_of, shards, stored
 from drawnshards import parquet, tar, tfrecords, zipped
 from finishedoutputs import kept, of_list_in_all_formats
 from support import RawSet
@@ -21,6 +21,7 @@ from pipeline.catalog import table as catalog
 from pipeline.job.build import build_job, command_words
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
+from pipeline.shards import foreign
 from pipeline.sources.shardset import shard_files
 
 PLACES = ("source", "offset", "length")
@@ -74,6 +75,20 @@ def test_the_catalog_of_an_output_is_the_original_but_for_places(
     assert {str(row["source"]).partition("/")[0] for row in rows(out, "images")} == {name}
     assert images(out, "webdataset", "images") == images(listed_out, name, "images")
     assert "24 compared with their sources" in run("verify", out, "--against", listed_out)
+
+
+def test_a_format_that_is_written_only_is_called_so(tmp_path: Path, out: Path) -> None:
+    drawn = draw_list(tmp_path / "drawn", images=2)
+    made = drawn.prepare_here(tmp_path / "made", "--format", "arrayrecord")
+    assert made.returncode == 0, made.stderr
+    said = run("reshard", tmp_path / "made", "--out", out, status=2)
+    assert "no shards of a format that is read as a source" in said
+    assert "arrayrecord, which is written only" in said
+    assert all(name in said for name in foreign.READ)
+    for source in (tmp_path / "made", lay(tmp_path / "a.tar", bytes(10240))):
+        said = run("reshard", source, "--from", "arrayrecord", "--out", out, status=2)
+        assert "ArrayRecord shards are written, and not read as a source" in said
+    assert not out.exists()
 
 
 def test_an_output_made_again_in_its_format_has_the_same_bytes(listed_out: Path, out: Path) -> None:
