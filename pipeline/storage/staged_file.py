@@ -161,7 +161,9 @@ class StagedFile:
             yield stream
 
     def follow(self, end: int) -> None:
-        """Take in what others have written up to an offset, all of it, through a `SharedFile`.
+        """Take in what others have written up to an offset, all of it.
+
+        They have done so through a `SharedFile`, or into the file that `temp` names.
 
         It is read back once, in the order of its bytes, and hashed; `size` becomes `end`.
 

@@ -14,6 +14,8 @@ from pipeline.storage import translated
 
 REMEDY: Final = "run pip install '.[arrayrecord]' in the checkout of shardmill"
 """How to get it."""
+KNOWN: Final = "0.8.*"
+"""Releases whose files are laid out as they are read back."""
 OPTIONS: Final = "group_size:1,uncompressed"
 """What it is told: each record by itself, as it is."""
 
@@ -37,6 +39,21 @@ def library() -> Any:
             found=str(error),
             remedy=f"{REMEDY}, or choose another format",
         ) from error
+
+
+def other_layout(footer: int, found: str) -> EnvironmentRefused:
+    """Return the error of a release whose files are not laid out as they are read back.
+
+    Args:
+        footer: offset of the footer that was expected.
+        found: what there was instead.
+    """
+    return EnvironmentRefused(
+        "this release of array_record lays ArrayRecord files out in another way",
+        expected=f"a footer at byte {footer}",
+        found=found,
+        remedy=f"run pip install 'array-record=={KNOWN}', or choose another format",
+    )
 
 
 def refused(error: RuntimeError, path: Path) -> ShardmillError:

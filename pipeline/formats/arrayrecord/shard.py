@@ -13,7 +13,7 @@ from typing import Any, Final
 from pipeline import storage
 from pipeline.errors import OutputDamaged
 from pipeline.formats.arrayrecord import chunks, footer
-from pipeline.formats.arrayrecord.library import OPTIONS, library, refused
+from pipeline.formats.arrayrecord.library import OPTIONS, library, other_layout, refused
 from pipeline.formats.base import StoredRecord
 from pipeline.formats.record import ImageRecord, Placement
 from pipeline.storage import Location, Ranges, StagedFile, open_ranges
@@ -60,13 +60,21 @@ class ArrayRecordWriter:
         """Have the library write the footer; look whether it has written what was expected.
 
         Raises:
+            EnvironmentRefused: it has not: this is another release of the library.
             ShardmillError: the file cannot be written.
         """
         self._asked(self._writer.close)
         with open_ranges(self._file.temp) as written:
-            if _footer_offset(written) != self._end:
-                raise TypeError("this release of array_record lays its files out in another way")
+            self._check_layout(written)
             self._file.follow(written.info.size)
+
+    def _check_layout(self, written: Ranges) -> None:
+        try:
+            begin = _footer_offset(written)
+        except OutputDamaged as error:
+            raise other_layout(self._end, str(error.found)) from error
+        if begin != self._end:
+            raise other_layout(self._end, f"one at byte {begin}")
 
     def _asked(self, ask: Callable[..., Any], *words: object) -> Any:
         try:

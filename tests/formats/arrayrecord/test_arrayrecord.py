@@ -202,8 +202,13 @@ def test_a_release_that_lays_its_files_out_in_another_way_is_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shard, "OPTIONS", "group_size:2,uncompressed")
-    with pytest.raises(TypeError, match="release"):
+    with pytest.raises(EnvironmentRefused, match="release") as caught:
         write(tmp_path / "shard", [b"a", b"b", b"c"])
+    assert "pip install 'array-record==0.8.*'" in str(caught.value.remedy)
+    monkeypatch.setattr(chunks, "BLOCK", 2 * chunks.BLOCK)
+    with pytest.raises(EnvironmentRefused, match="release"):
+        write(tmp_path / "shard", [b"a"])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_its_examples_are_those_of_other_formats_with_classes_from_0() -> None:
