@@ -50,6 +50,9 @@ class ArrayRecords:
     def __getitem__(self, number: SupportsIndex) -> Example:
         """Return what a record says.
 
+        Args:
+            number: of the record; one below 0 counts from the end.
+
         Raises:
             IndexError: there is no such record.
             OutputDamaged: the shard is not as it was written.
@@ -57,8 +60,9 @@ class ArrayRecords:
             ShardmillError: a file cannot be read, or fetched into the cache.
         """
         at = number.__index__()
+        at += len(self) if at < 0 else 0
         if not 0 <= at < len(self):
-            raise IndexError(f"record {at} of {len(self)}")
+            raise IndexError(f"record {number} of {len(self)}")
         shard = bisect_right(self._starts, at) - 1
         place = at - self._starts[shard]
         path = self._shards.path(self._shards.listed[shard].file)

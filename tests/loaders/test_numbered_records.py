@@ -17,9 +17,12 @@ from support import RawSet
 
 from pipeline.errors import BadImage, OutputDamaged, UsageError
 from pipeline.formats.registry import FORMATS
+from pipeline.loaders import array_records
+from pipeline.loaders.array_records import ArrayRecords
 from pipeline.loaders.example import decode_rgb
 from pipeline.loaders.layouts import LAYOUTS
 from pipeline.loaders.records import Records, open_records
+from pipeline.loaders.shards import open_shards
 from pipeline.storage import SourceReader
 
 FORMATS_READ = sorted(LAYOUTS)
@@ -209,6 +212,15 @@ def test_numbers_are_those_of_a_sequence(listed: Path) -> None:
     records = open_records(listed, SPLIT)
     assert records[-1]["filename"] == records[23]["filename"]
     assert len(list(records)) == 24
+    for number in (24, -25):
+        with pytest.raises(IndexError):
+            records[number]
+
+
+def test_numbers_of_array_records_are_those_of_a_sequence(listed: Path) -> None:
+    records = ArrayRecords(open_shards(listed, SPLIT, (array_records.NAME,)), decode=False)
+    assert records[-1]["filename"] == records[23]["filename"]
+    assert records[-24]["filename"] == records[0]["filename"]
     for number in (24, -25):
         with pytest.raises(IndexError):
             records[number]
