@@ -23,10 +23,14 @@ def can_be_sorted(resolved: ResolvedJob, split: SplitJob) -> bool:
     """
     inputs = split.source.inputs
     here = isinstance(resolved.out, Path) and isinstance(resolved.raw, Path)
-    plain = all(each.file.endswith(_PLAIN) and not each.packed for each in inputs)
-    return (
-        here and bool(inputs) and plain and not resolved.is_staged and not resolved.verifies_beside
-    )
+    plain = bool(inputs) and not not_plain(split)
+    return here and plain and not resolved.is_staged and not resolved.verifies_beside
+
+
+def not_plain(split: SplitJob) -> list[str]:
+    """Return the published names of the archives of a split that are no plain tars."""
+    inputs = split.source.inputs
+    return [each.published for each in inputs if each.packed or not each.file.endswith(_PLAIN)]
 
 
 def is_sorted(resolved: ResolvedJob, split: SplitJob) -> bool:

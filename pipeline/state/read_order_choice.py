@@ -6,6 +6,7 @@ byte of an output follows from it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -27,6 +28,8 @@ _CACHED: Final = 0.5
 """The share of the memory that keeps an archive which was just verified, beside what is written."""
 _HELD: Final = 0.25
 """The share of the memory that a segment may take while it is sorted."""
+_MOST_SEGMENTS: Final = 10_000
+"""Into which the archives of a split are cut: each is a task, and goes through the whole plan."""
 _LEAST_MISSING: Final = 0.25
 """The share of the shards that must be missing: archives are sorted as a whole."""
 
@@ -58,7 +61,7 @@ def choose(inventory: Inventory, *, alone: bool) -> Choice:
 
     Raises:
         UsageError: the order of archives is asked for, and other hosts take part, or they are no
-            plain tars.
+            plain tars; or archives would be cut into far too many segments.
     """
     resolved = inventory.resolved
     asked = resolved.job.read_order
@@ -69,9 +72,12 @@ def choose(inventory: Inventory, *, alone: bool) -> Choice:
         )
     if asked == "archive":
         _check_archives(resolved)
+        _check_segments(resolved, resolved.splits.values())
     splits = _splits_to_sort(inventory) if alone and asked == "auto" else []
-    if not splits or not (sorted_segments.are_begun(resolved) or _pays(resolved, splits)):
+    are_begun = bool(splits) and sorted_segments.are_begun(resolved)
+    if not splits or not (are_begun or _pays(resolved, splits)):
         return Choice(resolved.job)
+    _check_segments(resolved, splits)
     sorting = replace(resolved.job, read_order="archive")
     sorted_job = Inventory(resolve(sorting))
     lacking = _lacking_room(resolved, splits, sorted_job.resolved)
@@ -79,9 +85,14 @@ def choose(inventory: Inventory, *, alone: bool) -> Choice:
         line = f"images are read as shards need them: to sort the archives first, {lacking}"
         return Choice(resolved.job, line)
     copied = size(sorted_segments.bytes_to_sort(sorted_job))
+    why = (
+        "some of their segments are sorted already"
+        if are_begun
+        else "they lie on a rotational disk"
+    )
     return Choice(
         sorting,
-        "archives are read in their own order, since they lie on a rotational disk:"
+        f"archives are read in their own order, since {why}:"
         f" {copied} are sorted in {resolved.out} until the shards are there;"
         " --read-order shard does without",
     )
@@ -90,13 +101,36 @@ def choose(inventory: Inventory, *, alone: bool) -> Choice:
 def _check_archives(resolved: ResolvedJob) -> None:
     """Check that archives whose own order is asked for can be read in it."""
     for split in resolved.splits.values():
-        if not of_split.can_be_sorted(resolved, split):
-            files = ", ".join(archive.file for archive in split.source.inputs)
+        if of_split.can_be_sorted(resolved, split):
+            continue
+        others = of_split.not_plain(split)
+        if split.source.inputs and not others:
             raise UsageError(
-                f"--read-order archive is for plain tars: those of {split.name} are none",
-                expected="archives whose names end in .tar",
-                found=files or "images that lie in no archive",
+                "--read-order archive is for archives that are read where they lie",
+                expected="archives and an output folder on this machine, and no copies of archives",
+                found=f"archives in {resolved.raw}, an output in {resolved.out}",
                 remedy="leave it out",
+            )
+        raise UsageError(
+            f"--read-order archive is for plain tars: not all of {split.name} lies in such",
+            expected="archives whose names end in .tar",
+            found=", ".join(others) or "images that lie in no archive",
+            remedy="leave it out",
+        )
+
+
+def _check_segments(resolved: ResolvedJob, splits: Iterable[SplitJob]) -> None:
+    """Check that archives are not cut into so many segments that each is next to nothing."""
+    layouts = {split.name: of_split.layout_of(resolved, split) for split in splits}
+    least = max((-(-sum(each.sizes) // _MOST_SEGMENTS) for each in layouts.values()), default=0)
+    for name, layout in layouts.items():
+        if layout.segments > _MOST_SEGMENTS:
+            raise UsageError(
+                f"--segment-size {layout.segment_bytes} cuts the archives of {name} into too many"
+                " segments",
+                expected=f"at most {_MOST_SEGMENTS:,}",
+                found=f"{layout.segments:,}",
+                remedy=f"say --segment-size {least} or more, or leave it out",
             )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import inprocess
@@ -70,7 +72,10 @@ def test_archives_that_memory_keeps_are_read_as_shards_need_them(
     assert chosen(small, out).job.read_order == "auto"
     resolved = resolve(job(small, out, read_order="archive"))
     inprocess.build(tasks_of(resolved, ["segments-validation"])[:1])
-    assert chosen(small, out).job.read_order == "archive"  # some were sorted before
+    found = chosen(small, out)
+    assert found.job.read_order == "archive"
+    assert "since some of their segments are sorted already" in found.line
+    assert "rotational" not in found.line
 
 
 @pytest.mark.usefixtures("spinning")
@@ -123,6 +128,33 @@ def test_where_memory_is_too_small_for_a_segment_it_falls_back_and_says_so(
     assert "held in memory" in found.line
     assert f"--segment-size {SEGMENT} " in found.line
     assert chosen(small, out).job.read_order == "archive"
+
+
+@pytest.mark.usefixtures("spinning")
+@pytest.mark.parametrize("order", ["archive", "auto"])
+def test_far_too_many_segments_are_refused_with_the_least_size_that_is_taken(
+    small: RawSet, out: Path, order: str
+) -> None:
+    with pytest.raises(UsageError, match="too many segments") as refused:
+        chosen(small, out, read_order=order, segment_bytes=2)
+    least = int(re.findall(r"--segment-size (\d+) or more", str(refused.value))[0])
+    assert chosen(small, out, read_order=order, segment_bytes=least).job.read_order == "archive"
+    with pytest.raises(UsageError, match="too many segments"):
+        chosen(small, out, read_order=order, segment_bytes=least - 1)
+
+
+def test_a_refusal_names_the_archives_that_are_no_plain_tars(
+    small: RawSet, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolved = resolve(job(small, out, read_order="archive"))
+    split = resolved.splits["validation"]
+    (plain,) = split.source.inputs
+    packed = replace(plain, file="more.tar", packed="more.tar.gz")
+    source = replace(split.source, inputs=(plain, packed))
+    monkeypatch.setitem(resolved.splits, "validation", replace(split, source=source))
+    with pytest.raises(UsageError, match="plain tars") as refused:
+        choose(Inventory(resolved), alone=True)
+    assert refused.value.found == "more.tar.gz"
 
 
 def test_it_is_refused_where_other_hosts_take_part(small: RawSet, out: Path) -> None:
