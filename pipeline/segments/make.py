@@ -17,6 +17,8 @@ from pipeline.state import raw_archives, unverified
 def planned_images(resolved: ResolvedJob, split: SplitJob, number: int) -> SegmentImages:
     """Return the images of a segment, by its 0-based number, as the plan has them.
 
+    Whoever calls it has compared the plan with its hash: here its form is looked at, no more.
+
     Raises:
         OutputDamaged: the plan is none.
     """

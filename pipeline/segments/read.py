@@ -1,8 +1,10 @@
 """Reads the images of shards from sorted segments, where these are the images of archives.
 
 The images of a shard are one piece of each segment. Before the first of them is read, each piece is
-read through, megabytes at a time, and compared with its hash; then the kernel has them in memory,
-and image after image is read from there in the order of the shard.
+read through, megabytes at a time, and compared with its hash. Image after image is then read in the
+order of the shard. The pieces should be in the page cache by then, about as many bytes as a shard
+has; nothing holds them there. Where the kernel has dropped one, the disk is read once more: that is
+slow, and the image is compared with what it was when its archive was verified, if that is known.
 """
 
 from __future__ import annotations
@@ -54,7 +56,7 @@ class SortedSegments:
     def opening(
         self, shard: int, rows: pa.RecordBatch, root: Location
     ) -> Callable[[], ShardSources]:
-        """Return what opens the images of a shard, all of which are compared and in memory then.
+        """Return what opens the images of a shard, whose pieces are read and compared by then.
 
         Args:
             shard: its number, from 0.
@@ -176,7 +178,7 @@ class ShardSources:
         return self._archives.stamp(source)
 
     def will_need(self, source: str, offset: int, length: int) -> None:
-        """Say that a range will be read soon; of a sorted segment all is in memory."""
+        """Say that a range will be read soon; those of sorted segments were just read."""
         if (source, offset) not in self._places:
             self._archives.will_need(source, offset, length)
 

@@ -36,9 +36,14 @@ def are_begun(resolved: ResolvedJob) -> bool:
 
 
 def sweep(resolved: ResolvedJob) -> None:
-    """Remove the sorted segments of the splits of a job whose shards are all there."""
+    """Remove the sorted segments of the splits of a job whose shards are all there.
+
+    Folders that hold nothing go, too, whichever job they were for: a command that is killed before
+    its first segment is sorted leaves one.
+    """
     out, inventory = resolved.out, Inventory(resolved)
     for digest in _names(out):
+        storage.remove_empty(storage.on_this_machine(places.folder(out, digest)))
         mark = _some_mark(out, digest)
         split = resolved.splits.get(mark.split) if mark else None
         if mark is None or split is None or split.plan_digest != mark.plan:

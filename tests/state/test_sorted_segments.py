@@ -56,6 +56,13 @@ def test_they_go_of_every_size_when_all_shards_are_there(begun: ResolvedJob, out
     assert not sorted_segments.are_begun(begun)
 
 
+def test_a_folder_that_a_killed_command_left_empty_goes(begun: ResolvedJob, out: Path) -> None:
+    there = folders(out)
+    (places.every(out) / ("0" * len(min(there)))).mkdir()
+    cleaning.sweep(begun)
+    assert folders(out) == there
+
+
 def test_clean_removes_what_the_last_job_does_not_need(
     small: RawSet, begun: ResolvedJob, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
