@@ -6,10 +6,13 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Final
 
 from pipeline import digests
+
+_ROUNDS_OF_IDS: Final = 2  # a name with an id may be that of another class; indexes end any search
 
 
 @dataclass(frozen=True)
@@ -38,14 +41,19 @@ class LabelTable:
         """A name for each class, no two the same.
 
         A class is called by its words, or by its id where it has none; where two are called the
-        same, their ids are added.
+        same, their ids are added, and where these do not tell them apart, their indexes.
         """
         pairs = zip(self.class_ids, self.words, strict=True)
         called = [text or class_id for class_id, text in pairs]
-        while (count := Counter(called)) and max(count.values()) > 1:
+        indexes = [f"#{index}" for index in range(len(called))]
+        once = len(self.index) == len(self.class_ids)
+        for added in chain(repeat(self.class_ids, _ROUNDS_OF_IDS if once else 1), repeat(indexes)):
+            count = Counter(called)
+            if len(count) == len(called):
+                break
             called = [
-                name if count[name] == 1 else f"{name} ({class_id})"
-                for class_id, name in zip(self.class_ids, called, strict=True)
+                name if count[name] == 1 else f"{name} ({more})"
+                for name, more in zip(called, added, strict=True)
             ]
         return tuple(called)
 
