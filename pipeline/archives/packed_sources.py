@@ -37,6 +37,11 @@ def is_zip(source: str) -> bool:
     return source[-len(ZIP) :].lower() == ZIP
 
 
+def is_packed(source: str) -> bool:
+    """Whether images in a source are read as what it holds, and not as bytes of it."""
+    return is_parquet(source) or is_zip(source) or is_tar_folder(source)
+
+
 def place_of(member: ZipMember) -> int:
     """Return the offset by which a member of a zip archive is read."""
     return member.offset + LOCAL_HEADER

@@ -2,7 +2,7 @@
 
 The bytes of an image lie in compressed pages. So a row is read with the others of its row group,
 and the last group that was decoded is kept: who reads row after row decodes each once. For those
-who read in another order there is `unpacked_rows`.
+who read in another order there is `parquet_sources`.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ MOST_GROUP_BYTES: Final = 1 << 30
 
 _NAMES: Final = ("image", "img", "jpg", "jpeg", "png", "webp", "image_bytes", "bytes", "content")
 _BYTES: Final = "bytes"
-PATH_NAMES: Final = ("path", "file_name", "filename", "image_path", "image")
-"""What columns with paths of images are called, where no column has their bytes."""
+PATH_NAMES: Final = ("path", "file_name", "filename", "image_path")
+"""What columns with paths of images are called."""
+_ALONE: Final = (*PATH_NAMES, "image")  # the same where no column has the bytes of images
 
 
 def is_parquet(source: str) -> bool:
@@ -52,7 +53,7 @@ def image_column(schema: pa.Schema) -> str | None:
 def path_column(schema: pa.Schema) -> str:
     """Return the column that has the paths of images, as texts; "": none has."""
     kinds = {field.name: field.type for field in schema}
-    return next((name for name in PATH_NAMES if _is_text(kinds.get(name, pa.null()))), "")
+    return next((name for name in _ALONE if _is_text(kinds.get(name, pa.null()))), "")
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ class ParquetRows:
                 "no column has images or their paths",
                 file=str(path),
                 expected=f"a struct with binary {_BYTES}, a binary column: {', '.join(_NAMES)};"
-                f" or texts: {', '.join(PATH_NAMES)}",
+                f" or texts: {', '.join(_ALONE)}",
                 found=", ".join(self.file.schema_arrow.names)[:200],
                 remedy="give the column one of these names",
             )

@@ -121,7 +121,7 @@ class ParquetSources:
         if offsets is None and name not in self._distrusted:
             offsets = self._offsets_of(source, group, name)
         if offsets is None or self._unpacked is None:  # there is no room
-            return _image(self._table(source).images(group), place)
+            return self._table(source).image(self._groups[source].starts[group] + place)
         start = int(offsets[place])
         return self._unpacked.read(name, start, int(offsets[place + 1]) - start)
 
@@ -197,8 +197,3 @@ def _offsets_in(head: memoryview, size: int) -> NDArray[np.int64] | None:
         return None
     offsets = np.frombuffer(bytes(head), _NUMBER)
     return offsets if offsets[0] == size and (np.diff(offsets) >= 0).all() else None
-
-
-def _image(images: pa.Array, place: int) -> memoryview:
-    value = images[place]
-    return memoryview(value.as_buffer()).cast("B") if value.is_valid else _NOTHING

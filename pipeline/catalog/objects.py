@@ -24,6 +24,15 @@ UNKNOWN: Final = -1
 
 OCCLUDED, TRUNCATED, GROUP, DEPICTION, INSIDE, DIFFICULT = (1 << bit for bit in range(6))
 """Bits of `flags`, as Open Images and PASCAL VOC name them."""
+FLAGS: Final = {
+    "occluded": OCCLUDED,
+    "truncated": TRUNCATED,
+    "group_of": GROUP,
+    "depiction": DEPICTION,
+    "inside": INSIDE,
+    "difficult": DIFFICULT,
+}
+"""The same bits by their words, as samples and columns have them."""
 
 OBJECT: Final = pa.struct(
     [

@@ -32,7 +32,7 @@ class FoundImage:
         box_ids: the id of the class of each object; empty: nobody says.
         flags: of each object, bits as of `catalog.objects`; empty: nobody says.
         source: the file that its bytes stand in, relative to the folder that names of shards are
-            relative to, or absolute; "": the shard itself.
+            relative to; "": the shard itself.
     """
 
     name: str

@@ -9,16 +9,17 @@ from typing import Any, Final
 import pyarrow as pa
 
 from pipeline import storage
-from pipeline.archives.parquet_rows import ParquetRows, path_column, view
+from pipeline.archives import packed_sources
+from pipeline.archives.parquet_rows import PATH_NAMES, ParquetRows, path_column, view
 from pipeline.documents.decoding import decoded
-from pipeline.errors import InputRefused, OutputDamaged
+from pipeline.errors import InputRefused, NameTooLong, OutputDamaged
 from pipeline.shards.foreign import FoundImage, Note
 from pipeline.sources.shardset import parquet_objects as objects
 from pipeline.storage import Buffer, Location, Sources
 
 _LABELS: Final = ("label", "labels", "cls", "class")
 _VECTOR: Final = "labels"
-_PATHS: Final = ("path", "file_name", "filename", "image_path", "key", "__key__")
+_NAMES: Final = (*PATH_NAMES, "key", "__key__")
 
 
 def images(root: Location, file: str, note: Note) -> Iterator[FoundImage]:
@@ -34,14 +35,15 @@ def images(root: Location, file: str, note: Note) -> Iterator[FoundImage]:
 
     Raises:
         ArchiveRefused: see `ParquetRows`.
-        InputRefused: labels are neither texts nor whole numbers, or there is no file of a path.
+        InputRefused: labels are neither texts nor whole numbers, objects are malformed, or a path
+            leads to no file, or to one that is not taken.
     """
     path = storage.below(root, file)
     rows, files = ParquetRows(path), storage.open_sources(root)
     try:
         schema = rows.file.schema_arrow
         label = _first(schema, _LABELS)
-        name = _first(schema, _PATHS) if rows.column else path_column(schema)
+        name = _first(schema, _NAMES) if rows.column else path_column(schema)
         if not label and not _is_vector(schema):
             _check_no_labels(schema, path)
         inner = _path_of_image(schema, rows.column)
@@ -65,8 +67,7 @@ def images(root: Location, file: str, note: Note) -> Iterator[FoundImage]:
                 if value.is_valid and len(value.as_buffer()):
                     own = ("", number, view(value))
                 elif called and (inner or not rows.column):
-                    source = f"{file.rpartition('/')[0]}/{called}".lstrip("/")
-                    source = called if called.startswith("/") else source
+                    source = _source(file, called, path, number)
                     own = (source, 0, _of_file(files, source, f"{path}, row {number}"))
                 else:
                     note("a row without an image", f"{path}, row {number}")
@@ -76,13 +77,76 @@ def images(root: Location, file: str, note: Note) -> Iterator[FoundImage]:
                     source=own[0],
                     offset=own[1],
                     encoded=own[2],
-                    labels=tuple(listed[place].as_py() or ()) if listed is not None else (),
+                    labels=_labels(listed, place, path, number),
                     **_label(said, label, words, place),
-                    **(objects.said(objects_of[place]) if boxes else {}),
+                    **(objects.said(objects_of[place], path, number, note) if boxes else {}),
                 )
     finally:
         rows.close()
         files.close()
+
+
+def _source(file: str, called: str, path: Location, number: int) -> str:
+    """Return the file that a row has the path of, relative to the root.
+
+    Raises:
+        InputRefused: it leads out of the folder that was named, or to an archive; or none has it.
+    """
+    source = f"{file.rpartition('/')[0]}/{called}".lstrip("/")
+    leads_out = called.startswith("/") or _leads_out(source)
+    if leads_out or "\0" in called:
+        raise InputRefused(
+            "the path of an image leads out of the folder" if leads_out else "no path of an image",
+            file=str(path),
+            place=f"row {number}",
+            expected="a path below the folder of the Parquet file, relative to it",
+            found=repr(called[:200]),
+            remedy="write paths that begin in that folder, and put the Parquet file, the images or"
+            " a link to their folder there",
+        )
+    if packed_sources.is_packed(source):
+        raise InputRefused(
+            "the path of an image has the name of an archive",
+            file=str(path),
+            place=f"row {number}",
+            expected="an image in a file of its own",
+            found=repr(called[:200]),
+            remedy="rename the file if it is an image; an archive of images is read by a command"
+            " of its own",
+        )
+    return source
+
+
+def _leads_out(source: str) -> bool:
+    """Whether a relative path leaves the folder that it begins in."""
+    depth = 0
+    for part in source.split("/"):
+        depth += {"..": -1, ".": 0, "": 0}.get(part, 1)
+        if depth < 0:
+            return True
+    return False
+
+
+def _labels(
+    listed: pa.ChunkedArray | None, place: int, path: Location, number: int
+) -> tuple[float, ...]:
+    """Return all labels of an image.
+
+    Raises:
+        InputRefused: one of them is null.
+    """
+    values = tuple(listed[place].as_py() or ()) if listed is not None else ()
+    if None in values:
+        raise InputRefused(
+            "a label that is null",
+            file=str(path),
+            place=f"row {number}, column {_VECTOR}",
+            expected="a number for each label",
+            found=", ".join("null" if each is None else f"{each:g}" for each in values)[:200],
+            remedy=f"correct what has written the file, or give {_VECTOR} another name: then it is"
+            " not read",
+        )
+    return values
 
 
 def _of_file(files: Sources, source: str, place: str) -> Buffer:
@@ -91,7 +155,10 @@ def _of_file(files: Sources, source: str, place: str) -> Buffer:
     Raises:
         InputRefused: there is no such file, or nothing is in it.
     """
-    info = files.look(source)
+    try:
+        info = files.look(source)
+    except NameTooLong:
+        info = None
     if info is None or not info.size:
         raise InputRefused(
             "an image that a row has the path of is not there",

@@ -7,13 +7,16 @@ the image have to be columns, too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
+from typing import Any, Final, NoReturn
 
 import pyarrow as pa
 
-from pipeline.catalog.objects import Box
-from pipeline.sources.shardset.tar_images import FLAGS
+from pipeline.catalog.objects import FLAGS, UNKNOWN, Box
+from pipeline.errors import InputRefused
+from pipeline.shards.foreign import Note
+from pipeline.storage import Location
 
 COLUMN: Final = "objects"
 SIZE: Final = ("width", "height")
@@ -21,6 +24,7 @@ SIZE: Final = ("width", "height")
 _BOX, _CLASS, _ID = "bbox", "category", "class_id"
 _SIDES: Final = 4
 _PIXEL: Final = 1.0  # that a box may leave its image by, as rounded ones do
+_MOST_CLASS: Final = (1 << 31) - 1
 
 
 def columns(schema: pa.Schema) -> list[str]:
@@ -35,38 +39,114 @@ def columns(schema: pa.Schema) -> list[str]:
     return [*SIZE, *listed]
 
 
-def said(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a row says of its objects: fields of `FoundImage`; a row has what was read."""
-    found, width, height = row[COLUMN], row[SIZE[0]], row[SIZE[1]]
-    if isinstance(found, list):
-        names = {name for each in found for name in each}
-        found = {name: [each.get(name) for each in found] for name in names}
-    boxes = (found or {}).get(_BOX) or []
-    if not boxes or not width or not height:
+def said(row: Mapping[str, Any], path: Location, number: int, note: Note) -> dict[str, Any]:
+    """Return what a row says of its objects: fields of `FoundImage`.
+
+    Args:
+        row: what was read of it.
+        path: of the Parquet file.
+        number: of the row, from 1.
+        note: is told of what is said of objects and not taken.
+
+    Raises:
+        InputRefused: boxes are none, or there is not one value for each box.
+    """
+    where = f"{path}, row {number}"
+    listed = _lists(row[COLUMN], path, number)
+    boxes, width, height = listed.pop(_BOX, []), row[SIZE[0]], row[SIZE[1]]
+    if not boxes:
         return {}
-    listed = {"boxes": tuple(_fractions(box, width, height) for box in boxes)}
-    return listed | _classes(found, len(boxes))
+    if not width or not height:
+        note("boxes of an image without its width and height, which are not taken", where)
+        return {}
+    for box in boxes:
+        if not (isinstance(box, list) and len(box) == _SIDES and all(map(_is_number, box))):
+            _refuse(path, number, _BOX, "x, y, width and height of each box, numbers", box)
+    for name, values in listed.items():
+        if len(values) != len(boxes):
+            expected = f"{len(boxes)}: one for each box"
+            _refuse(path, number, name, expected, f"{len(values)} values")
+    corners = tuple(_fractions(box, width, height) for box in boxes)
+    return {"boxes": corners} | _classes(listed, path, number, note)
 
 
-def _classes(found: Mapping[str, Sequence[Any]], count: int) -> dict[str, Any]:
-    known = {name: each for name, each in found.items() if each and len(each) == count}
+def _lists(found: object, path: Location, number: int) -> dict[str, list[Any]]:
+    """Return the values of each field that a row has, in the order of its objects.
+
+    Raises:
+        InputRefused: some are no list, or an object is null.
+    """
+    if isinstance(found, list):
+        for each in found:
+            if not isinstance(each, dict):
+                _refuse(path, number, "", "a struct for each object", each)
+        names = dict.fromkeys(name for each in found for name in each)
+        found = {name: [each[name] for each in found] for name in names}
+    said = found if isinstance(found, dict) else {}
+    taken = {name: said[name] for name in (_BOX, _CLASS, _ID, *FLAGS) if name in said}
+    for name, values in taken.items():
+        if values is not None and not isinstance(values, list):
+            _refuse(path, number, name, "a list with a value for each object", values)
+    return {name: values for name, values in taken.items() if values}
+
+
+def _classes(
+    listed: Mapping[str, Sequence[Any]], path: Location, number: int, note: Note
+) -> dict[str, Any]:
+    """Return classes and flags of objects; null stands for what is not known."""
+
+    def all_are(name: str, is_one: Callable[[object], bool], what: str) -> bool:
+        if all(each is None or is_one(each) for each in listed.get(name, ())):
+            return name in listed
+        note(f"{name} of objects that is {what}, which is not taken", f"{path}, row {number}")
+        return False
+
     more: dict[str, Any] = {}
-    if all(isinstance(each, int) for each in known.get(_CLASS, [None])):
-        more["box_classes"] = tuple(known[_CLASS])
-    if all(isinstance(each, str) for each in known.get(_ID, [None])):
-        more["box_ids"] = tuple(known[_ID])
-    flags = {bit: known[name] for name, bit in FLAGS.items() if name in known}
-    if flags:
+    if all_are(_CLASS, _is_whole, "no whole number"):
+        more["box_classes"] = tuple(
+            UNKNOWN if each is None else max(each, UNKNOWN) for each in listed[_CLASS]
+        )
+        if max(more["box_classes"]) > _MOST_CLASS:
+            expected = f"whole numbers from 0 to {_MOST_CLASS}"
+            _refuse(path, number, _CLASS, expected, max(more["box_classes"]))
+    if all_are(_ID, lambda each: isinstance(each, str), "no text"):
+        more["box_ids"] = tuple(each or "" for each in listed[_ID])
+    known = [name for name in FLAGS if all_are(name, _is_flag, "no number")]
+    if known:
         more["flags"] = tuple(
-            sum(bit for bit, each in flags.items() if (each[place] or 0) > 0)
-            for place in range(count)
+            sum(FLAGS[name] for name, each in zip(known, values, strict=True) if (each or 0) > 0)
+            for values in zip(*(listed[name] for name in known), strict=True)
         )
     return more
 
 
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _is_flag(value: object) -> bool:
+    return isinstance(value, Real)
+
+
+def _refuse(path: Location, number: int, name: str, expected: str, found: object) -> NoReturn:
+    raise InputRefused(
+        "what is said of the objects on an image is malformed",
+        file=str(path),
+        place=f"row {number}, column {COLUMN}{'.' if name else ''}{name}",
+        expected=expected,
+        found="null" if found is None else str(found)[:200],
+        remedy=f"correct what has written the file, or give {COLUMN} another name: then it is not"
+        " read",
+    )
+
+
 def _fractions(box: Sequence[float], width: int, height: int) -> Box:
     """Return corners as fractions; what is outside by a pixel at most is at the edge."""
-    x, y, across, down = box if len(box) == _SIDES else (-width, -height, 0, 0)
+    x, y, across, down = box
     return (
         _within(x, width),
         _within(y, height),

@@ -28,15 +28,6 @@ EXTENSIONS: Final = ("jpg", "jpeg", "jpe", "png", "webp", "bmp", "gif", "tif", "
 _LABEL, _FACTS, _TEXT = "cls", "json", "txt"
 _OF_SAMPLES: Final = frozenset((_LABEL, _FACTS, _TEXT))
 _LARGEST: Final = 1 << 30  # bytes of a member
-FLAGS: Final = {
-    "occluded": objects.OCCLUDED,
-    "truncated": objects.TRUNCATED,
-    "group_of": objects.GROUP,
-    "depiction": objects.DEPICTION,
-    "inside": objects.INSIDE,
-    "difficult": objects.DIFFICULT,
-}
-"""What is said of objects in words, and the bits of the catalog that say it."""
 Part = tuple[Member, bytes]
 """A file of an archive, and its content."""
 
@@ -175,7 +166,9 @@ def _objects(listed: object, count: int) -> dict[str, Any]:
     return {
         "box_classes": tuple(int(each.get("class_index", -1)) for each in every),
         "box_ids": tuple(str(each.get("class_id", "")) for each in every),
-        "flags": tuple(sum(FLAGS.get(name, 0) for name in set(names or ())) for names in flags),
+        "flags": tuple(
+            sum(objects.FLAGS.get(name, 0) for name in set(names or ())) for names in flags
+        ),
     }
 
 
