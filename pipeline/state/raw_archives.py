@@ -11,7 +11,14 @@ from pipeline.archives.brokentar import BrokenTar
 from pipeline.archives.index import VerifiedArchive
 from pipeline.archives.tar import READER_VERSION
 from pipeline.documents.records import ArchiveMark
-from pipeline.errors import ArchiveMissing, ArchiveRefused, MemberDiffers, TransientError
+from pipeline.errors import (
+    ArchiveMissing,
+    ArchiveRefused,
+    MemberDiffers,
+    ObjectMissing,
+    TransientError,
+    Vanished,
+)
 from pipeline.job.resolve import ResolvedJob
 from pipeline.job.split import SplitJob
 from pipeline.manifest import Document
@@ -208,6 +215,8 @@ def verifying_again(resolved: ResolvedJob, split: SplitJob) -> Iterator[None]:
         MemberDiffers: one does: the next attempt finds the archives not verified, and the next
             command reads anew what has no MD5.
         ArchiveRefused: what they lie in cannot be read any more; likewise.
+        Vanished: it is gone; likewise.
+        ObjectMissing: so is an object.
     """
     try:
         yield
@@ -227,7 +236,7 @@ def verifying_again(resolved: ResolvedJob, split: SplitJob) -> Iterator[None]:
             " way: run the same command again, which reads all of it anew; if this comes again,"
             " look at the disk, the network and the memory of this machine",
         ) from error
-    except ArchiveRefused:
+    except (ArchiveRefused, Vanished, ObjectMissing):
         split.source.forget()
         raise
 

@@ -37,6 +37,8 @@ COLLECTED: Final = pa.schema(
 )
 """The images of a split, in the order of its shards."""
 
+MOST_STAMPS: Final = 50_000
+"""Files beside the shards whose looks are kept, at most: an input of more is read each time."""
 _ROWS: Final = 1 << 14
 _MOST_LABEL: Final = (1 << 31) - 1
 _SIGNATURES: Final = ((b"\xff\xd8\xff", ".jpg"), (b"\x89PNG\r\n\x1a\n", ".png"))
@@ -49,15 +51,26 @@ class Tally:
     Attributes:
         counts: how often, by what it is.
         examples: where the first of each stands.
+        stamps: how the files beside the shards look that images were read from, by their paths.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
+    stamps: dict[str, int] = field(default_factory=dict)
 
     def note(self, what: str, place: str) -> None:
         """Count something; see `Note`."""
         self.counts[what] += 1
         self.examples.setdefault(what, place)
+
+    def look(self, path: Location) -> None:
+        """Take in how a file looks from which an image was read just now.
+
+        What is gone by then is not settled: nobody knows that it stays away.
+        """
+        if str(path) not in self.stamps and len(self.stamps) <= MOST_STAMPS:
+            stamp = storage.settled(path)
+            self.stamps[str(path)] = storage.UNSETTLED if stamp == storage.ABSENT else stamp
 
     def lines(self) -> Iterator[str]:
         """Yield what there was, a line each."""
@@ -81,6 +94,8 @@ def collect(root: Location, shards: Iterable[str], tally: Tally) -> pa.Table:
         rows, number = list[tuple[object, ...]](), 0
         for image in images_of(root, name, tally.note):
             number += 1
+            if image.source:
+                tally.look(storage.below(root, image.source))
             rows.append(_row(image, name, number))
             if len(rows) == _ROWS:
                 parts.append(_table(rows))

@@ -20,7 +20,7 @@ from pipeline.sources.data_set import DataSet
 from pipeline.sources.glance import Glance
 from pipeline.sources.shard_count import shard_count
 from pipeline.sources.shardset import kept, labelling, own_output, shard_files
-from pipeline.sources.shardset.collecting import Tally, collect
+from pipeline.sources.shardset.collecting import MOST_STAMPS, Tally, collect
 from pipeline.sources.shardset.kept import Found
 from pipeline.sources.shardset.labelling import Labelled
 from pipeline.sources.shardset.own_output import OwnSplit
@@ -156,7 +156,7 @@ class ShardSet(DataSet):
             path = storage.parse(self.job.images)
             labelled = labelling.label(collected, pinned, path)
         return {
-            name: (self._counted(name, each, tallies[name]), looks[name])
+            name: (self._counted(name, each, tallies[name]), _with(looks[name], tallies[name]))
             for name, each in labelled.items()
         }
 
@@ -227,3 +227,10 @@ class ShardSet(DataSet):
             multi_hot=parameters.multi_hot if parameters else 0,
             class_names=self.table.names or found.names,
         )
+
+
+def _with(look: Glance, tally: Tally) -> Glance:
+    """Add how files beside the shards look; one that never holds where there are too many."""
+    if len(tally.stamps) > MOST_STAMPS:
+        return Glance(dict.fromkeys(look.stamps, storage.UNSETTLED))
+    return Glance(look.stamps | tally.stamps)
