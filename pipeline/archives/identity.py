@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipeline import storage
 from pipeline.archives import signatures
 from pipeline.archives.tar import COMPARE_MD5, ENDS_EARLY
 from pipeline.errors import ArchiveRefused
@@ -46,7 +47,9 @@ def check_identity(
         file=str(archive),
         expected=", ".join(named),
         found=Lines.of(facts),
-        remedy=f"{_likely_cause(archive.name, head, missing, scan)}; download it again",
+        remedy="a tar of that folder is not what it was, or one is missing or was added"
+        if storage.is_tar_folder(archive)
+        else f"{_likely_cause(archive.name, head, missing, scan)}; download it again",
     )
 
 

@@ -285,7 +285,8 @@ def _published(raw: Location, archive: Archive) -> Iterator[object]:
     if archive.is_folder:
         of_raw = archive.file == storage.TARS_OF_FOLDER
         folder = raw if of_raw else raw / archive.file.removesuffix(storage.TAR_FOLDER)
-        yield f"tars of classes, *.tar, in the folder {folder}"
+        called = "such as n01440764.tar" if of_raw else "*.tar"
+        yield f"tars of classes, {called}, in the folder {folder}"
         return
     yield raw / archive.published
     yield f"from {archive.url}"
@@ -309,6 +310,17 @@ def _check_size(place: Location, info: storage.FileInfo | None, archive: Archive
             file=str(place),
             expected=f"{archive.bytes:,} bytes, MD5 {archive.md5}",
             found=f"{info.size:,} bytes",
-            remedy=f"{'probably a download that broke off' if short else 'another archive'}: "
+            remedy=_other_tars(archive)
+            or f"{'probably a download that broke off' if short else 'another archive'}: "
             f"get it again from {archive.url}",
         )
+
+
+def _other_tars(archive: Archive) -> str:
+    """Return what to do if a folder of tars has another size; empty: the archive is a file."""
+    if not archive.is_folder:
+        return ""
+    return (
+        "a tar of it is missing, was added or has another size: put those there that it was"
+        " described by; or describe it as it is now, `shardmill describe RAW`"
+    )

@@ -46,7 +46,7 @@ from pipeline.storage.local.staging import Buffer, append_line, open_log
 from pipeline.storage.local.stamps import ABSENT, UNSETTLED
 from pipeline.storage.local.tar_folder import ALL as TARS_OF_FOLDER
 from pipeline.storage.local.tar_folder import SUFFIX as TAR_FOLDER
-from pipeline.storage.local.tar_folder import TarFolderReader, is_tar_folder
+from pipeline.storage.local.tar_folder import TarFolderReader, is_class_tar, is_tar_folder
 from pipeline.storage.local.tempnames import SCRATCH
 from pipeline.storage.local.temps import TempFile, remove_temp
 from pipeline.storage.location import Location, Remote, on_this_machine, parse
@@ -204,6 +204,7 @@ __all__ = [
     "host_root",
     "host_state",
     "is_below",
+    "is_class_tar",
     "is_empty",
     "is_folder",
     "is_in_memory",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import tarfile
@@ -79,6 +80,7 @@ def test_its_md5_is_that_of_the_tar_and_one_flipped_bit_is_refused(
     refused = inprocess.shardmill(monkeypatch, "imagenet", *where)
     assert refused.status == 3
     assert "the archive does not have the published MD5" in refused.said
+    assert "a tar of that folder is not what it was" in refused.said
 
 
 def test_a_tar_that_changes_meanwhile_has_all_verified_again(
@@ -100,6 +102,40 @@ def test_class_tars_that_lie_in_raw_itself_are_described(
     assert "all.tars: 12 images in 3 classes" in described.said, described.said
     where = ("--raw", raw, "--config", config, "--out", out)
     assert inprocess.shardmill(monkeypatch, "imagenet", *where, "--until", "lists").status == 0
+
+
+def test_other_archives_beside_class_tars_in_raw_are_no_classes(
+    small: RawSet, unpacked: RawSet, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw, config = unpacked.raw / "classes", out.parent / "set.toml"
+    content = (small.raw / TRAIN).read_bytes()
+    (raw / "other.tar").write_bytes(content)
+    (raw / "packed.tar.gz").write_bytes(gzip.compress(content))
+    described = inprocess.shardmill(monkeypatch, "describe", raw, "--out", config)
+    assert "all.tars: 12 images in 3 classes" in described.said, described.said
+    where = ("--raw", raw, "--config", config, "--out", out)
+    for split in ("packed", "all"):  # the first leaves a plain tar while its job is not complete
+        ended = inprocess.shardmill(
+            monkeypatch, "imagenet", *where, "--split", split, "--until", "lists"
+        )
+        assert ended.status == 0, ended.said
+    labels = (out / "lists/labels.tsv").read_text().splitlines()
+    assert len(labels) == 4
+    assert (raw / "packed.tar").exists()
+
+
+def test_a_folder_of_tars_of_another_size_is_not_to_be_got_again(
+    unpacked: RawSet, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw, config = unpacked.raw / "classes", out.parent / "set.toml"
+    assert inprocess.shardmill(monkeypatch, "describe", raw, "--out", config).status == 0
+    (tar, *_) = raw.iterdir()
+    tar.write_bytes(tar.read_bytes() + bytes(20480))
+    where = ("--raw", raw, "--config", config, "--out", out)
+    refused = inprocess.shardmill(monkeypatch, "imagenet", *where)
+    assert refused.status == 3
+    assert "get it again" not in refused.said
+    assert "describe it as it is now" in refused.said
 
 
 def test_where_class_tars_lie_and_not_their_archive_it_says_how_they_are_read(

@@ -143,7 +143,7 @@ class Ilsvrc2012Source(Source):
         tars = [
             name
             for name in names
-            if name.endswith(_TAR) and name.removesuffix(_TAR) in self.table.index
+            if storage.is_class_tar(name) and name.removesuffix(_TAR) in self.table.index
         ]
         if not tars:
             return None

@@ -2,11 +2,12 @@ r"""A folder of tars, read as the one tar that they would make: nothing is packe
 
 ImageNet-21k lies so once its outer archive was unpacked: a tar for each class. What reads an
 archive by its name, ``NAME.tars``, reads the files ``*.tar`` of the folder ``NAME`` beside it,
-sorted by name, each behind a header; ``all.tars`` are those that it would lie beside. The bytes
-are those that GNU tar writes of the same files::
+sorted by name, each behind a header; ``all.tars`` are those that it would lie beside, of which
+only those count that are called as a class is, `is_class_tar`: other archives lie there, too. The
+bytes are those that GNU tar writes of the same files, links followed::
 
     ls *.tar | LC_ALL=C sort | tar --format=ustar --owner=0 --group=0 --numeric-owner \
-        --mode=0644 --mtime=@0 -T - -cf NAME.tar
+        --mode=0644 --mtime=@0 -h -T - -cf NAME.tar
 
 so that an index, an MD5 and offsets mean the same as of a tar. A header follows from a name and a
 size alone.
@@ -15,6 +16,7 @@ size alone.
 from __future__ import annotations
 
 import os
+import re
 import stat
 import time
 from collections import OrderedDict
@@ -35,8 +37,9 @@ from pipeline.storage.local.retrying import patiently
 SUFFIX: Final = ".tars"
 """What the name of a folder of tars ends in, where it is read as one tar."""
 ALL: Final = f"all{SUFFIX}"
-"""The tars of a folder itself, unless a folder in it has this name."""
+"""The class tars of a folder itself, unless a folder in it is called so, less the suffix."""
 _TAR: Final = b".tar"
+_CLASS_TAR: Final = re.compile(rb"n[0-9]{8}\.tar")
 _BLOCK: Final = 512
 _RECORD: Final = 20 * _BLOCK  # which GNU tar fills with zeros
 _LONGEST_NAME: Final = 100  # bytes
@@ -69,10 +72,13 @@ class TarFolder:
     def of(cls, path: Path) -> Self | None:
         """Look at the files of a folder of tars; None: there is none with a tar in it."""
         folder = path.with_suffix("")
-        if path.name == ALL and not folder.is_dir():
+        is_mixed = path.name == ALL and not folder.is_dir()
+        if is_mixed:
             folder = path.parent
         with translate_oserrors(path):
             found = patiently(partial(_tars, folder))
+        if is_mixed:
+            found = [each for each in found if _CLASS_TAR.fullmatch(each[0])]
         if not found:
             return None
         names = tuple(name for name, _, _ in found)
@@ -96,6 +102,14 @@ _known: dict[Path, tuple[float, FileInfo | None]] = {}  # until when it counts, 
 def is_tar_folder(path: object) -> bool:
     """Whether a name is that of a folder of tars that is read as one tar."""
     return str(path).endswith(SUFFIX)
+
+
+def is_class_tar(name: str) -> bool:
+    """Whether a file is called as the tar of a class is: by an ``n``, eight digits, and ``.tar``.
+
+    Only these of a folder are read as `ALL`, since archives of other content lie beside them.
+    """
+    return _CLASS_TAR.fullmatch(os.fsencode(name)) is not None
 
 
 def look(path: Path) -> FileInfo | None:
@@ -239,7 +253,10 @@ class TarFolderReader:
 
 
 def _tars(folder: Path) -> list[tuple[bytes, int, int]]:
-    """Return name, size and time of each tar in a folder, sorted; hidden files are none."""
+    """Return name, size and time of each tar in a folder, sorted; hidden files are none.
+
+    A link is what it leads to.
+    """
     found = []
     try:
         with os.scandir(os.fsencode(folder)) as entries:

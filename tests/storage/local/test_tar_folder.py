@@ -15,26 +15,31 @@ from pipeline.storage.local import tar_folder
 
 GNU_TAR = ["tar", "--format=ustar", "--owner=0", "--group=0", "--numeric-owner", "--mode=0644"]
 GNU_TAR += ["--mtime=@0", "-h", "--hard-dereference", "-cf", "-"]
-CONTENTS = {"n02.tar": bytes(10240), "n01.tar": b"one", "n10.tar": b"", "n09.tar": b"x" * 512}
+CONTENTS = {
+    "n00000002.tar": bytes(10240),
+    "n00000001.tar": b"one",
+    "n00000010.tar": b"",
+    "n00000009.tar": b"x" * 512,
+}
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder of tars, and what is none of them."""
     place = tmp_path / "raw" / "classes"
-    (place / "n77.tar").mkdir(parents=True)
+    (place / "n00000077.tar").mkdir(parents=True)
     for name, content in CONTENTS.items():
         (place / name).write_bytes(content)
     (place / ".n08.tar").write_bytes(b"hidden")
     (place / "words.txt").write_bytes(b"n01\tone\n")
-    (place / "n05.tar").symlink_to("n01.tar")
+    (place / "n00000005.tar").symlink_to("n00000001.tar")
     return place
 
 
 @pytest.fixture
 def whole(folder: Path) -> bytes:
     """What GNU tar makes of it: of the file that a link leads to, too."""
-    (folder / "n77.tar").rmdir()
+    (folder / "n00000077.tar").rmdir()
     names = sorted(path.name for path in folder.glob("n*.tar"))
     return subprocess.run([*GNU_TAR, *names], cwd=folder, capture_output=True, check=True).stdout
 
@@ -60,6 +65,17 @@ def test_all_are_those_of_the_folder_that_it_would_lie_in(folder: Path, whole: b
     assert info.size == len(whole)
 
 
+def test_only_class_tars_of_a_folder_count_as_all_of_them(folder: Path, whole: bytes) -> None:
+    for name in ("other.tar", "n1.tar", "n000000012.tar"):
+        (folder / name).write_bytes(bytes(10240))
+    info = storage.stat(folder / "all.tars")
+    assert info is not None
+    assert info.size == len(whole)
+    every = storage.stat(folder.with_name("classes.tars"))
+    assert every is not None
+    assert every.size > len(whole)
+
+
 def test_where_there_is_no_tar_there_is_no_archive(tmp_path: Path) -> None:
     assert storage.stat(tmp_path / "none.tars") is None
     assert storage.stat(tmp_path / "nowhere" / "none.tars") is None
@@ -71,19 +87,19 @@ def test_a_file_that_changes_is_noticed(folder: Path) -> None:
     path = folder.with_name("classes.tars")
     with storage.open_ranges(path) as reader:
         assert reader.now() == storage.stat(path) == reader.info
-        before = (folder / "n02.tar").stat()
-        os.utime(folder / "n02.tar", ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+        before = (folder / "n00000002.tar").stat()
+        os.utime(folder / "n00000002.tar", ns=(before.st_atime_ns, before.st_mtime_ns + 1))
         assert storage.stat(path) == reader.info  # what was seen counts for a while
         assert reader.now() != reader.info
         assert storage.stat(path) == reader.now()
-    os.utime(folder / "n02.tar", ns=(before.st_atime_ns, before.st_mtime_ns))
+    os.utime(folder / "n00000002.tar", ns=(before.st_atime_ns, before.st_mtime_ns))
     storage.renew()
     assert storage.stat(path) == reader.info
 
 
 def test_a_file_that_is_cut_ends_what_is_read(folder: Path) -> None:
     with storage.open_ranges(folder.with_name("classes.tars")) as reader:
-        os.truncate(folder / "n02.tar", 100)
+        os.truncate(folder / "n00000002.tar", 100)
         assert len(reader.read(0, 1 << 20)) < reader.info.size
 
 

@@ -21,8 +21,6 @@ _LIKE_AN_ARCHIVE: Final = re.compile(
     r"\.(?:tar(?:\.\w{1,5})?|t[gbx]z2?|zip|gz|bz2|xz|zst|7z|rar)\Z", re.IGNORECASE
 )
 _ZEROS: Final = bytes(BLOCK)
-_CLASS_TAR: Final = re.compile(r"n[0-9]{8}\.tar")
-"""A tar that is named after a synset, and so is of one class."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ def look(raw: Path, is_written: Callable[[Path], bool]) -> RawFiles:
             continue
         if entry.kind == "folder":
             folders.append(entry.name)
-        elif _CLASS_TAR.fullmatch(entry.name) and entry.kind == "file":
+        elif storage.is_class_tar(entry.name) and entry.kind == "file":
             class_tars.append(entry.name)
         elif flaw := _flaw(entry.name, entry.kind):
             refused[entry.name] = flaw
