@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bz2
 import lzma
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -51,8 +52,15 @@ PACKINGS: Final = (
     Packing("bzip2", BZIP2_MAGIC, bz2.BZ2Decompressor),
     Packing("xz", XZ_MAGIC, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, _XZ_MEMORY)),
 )
+_PACKED: Final = re.compile(r"(.+)\.(?:tar\.(?:gz|bz2|xz)|tgz|tbz2|txz)")
 MAGICS: Final = tuple(packing.magic for packing in PACKINGS)
 """What packed data begin with that can be unpacked."""
+
+
+def plain_name(file: str) -> str | None:
+    """Return what the tar in a packed archive is called, by its name; None: that is none's name."""
+    packed = _PACKED.fullmatch(file)
+    return f"{packed[1]}.tar" if packed else None
 
 
 def packing_of(head: bytes) -> Packing | None:

@@ -41,12 +41,13 @@ def check(resolved: ResolvedJob, workers: int = 1) -> None:
         workers: how many processes of this host write shards at a time.
 
     Raises:
-        NoPermission: the output folder may not be written.
+        NoPermission: the output folder may not be written, or that of a packed archive.
         NoSpace: shards do not fit into the scratch folder on their way to a store.
         ShardmillError: see `check_readonly`.
     """
     check_readonly(resolved)
     storage.probe_writable(paths.state(resolved.out))
+    unpacked_archives.check_writable(resolved, archives_to_read(Inventory(resolved)))
     _check_scratch(Inventory(resolved), workers)
 
 

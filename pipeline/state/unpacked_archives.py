@@ -48,24 +48,38 @@ def is_pending(folder: Path, archive: Archive) -> bool:
         OutputConflict: a file that was not unpacked from it lies where the plain tar would.
     """
     target = folder / archive.file
+    known = _check_own(target, archive)
+    if known is None or storage.stat(target) is None:
+        return True
+    packed = storage.stat(folder / archive.packed)
+    if packed is not None and not _is_of(known, packed):
+        return True
+    return archive.md5 not in {NO_MD5, known.md5}
+
+
+def _check_own(target: Path, archive: Archive) -> UnpackedRecord | None:
+    """Check that nobody else has put a file there; return what is known of the plain tar.
+
+    Raises:
+        OutputConflict: somebody has.
+    """
     info, known = storage.stat(target), _known(target)
-    if known is None:
-        if info is None:
-            return True
+    if info is not None and not _is_own(info, known):
+        kept = f"; {known.size:,} bytes were unpacked, and looked otherwise" if known else ""
         raise OutputConflict(
             "a file lies where a packed archive is unpacked to",
             file=str(target),
             expected=f"nothing, or what was unpacked from {archive.packed}",
-            found=f"a file of {info.size:,} bytes, of which nothing is known",
+            found=f"a file of {info.size:,} bytes, of which nothing is known{kept}",
             remedy=f"if it is the plain tar, name it in the configuration instead of"
             f" {archive.packed}, without `bytes` and `md5`; else move it away",
         )
-    packed = storage.stat(folder / archive.packed)
-    if packed is not None and not _is_of(known, packed):
-        return True
-    if archive.md5 not in {NO_MD5, known.md5}:
-        return True
-    return info != FileInfo(known.size, known.stamp)
+    return known
+
+
+def _is_own(info: FileInfo, known: UnpackedRecord | None) -> bool:
+    """Whether a file is the one that was unpacked, by its size and time."""
+    return known is not None and info == FileInfo(known.size, known.stamp)
 
 
 def verify(
@@ -149,6 +163,35 @@ def _hashed(look: Look, content: xxhash.xxh3_128) -> Look:
     return see
 
 
+def to_unpack(resolved: ResolvedJob, needed: Iterable[Archive]) -> dict[Path, int]:
+    """Return the packed archives that are still to be unpacked -> bytes of each, as packed."""
+    packed = [archive for archive in needed if archive.packed]
+    if not packed:
+        return {}
+    folder = storage.on_this_machine(resolved.raw)
+    paths = [folder / each.packed for each in packed if is_pending(folder, each)]
+    return {path: info.size for path in paths if (info := storage.stat(path))}
+
+
+def check_writable(resolved: ResolvedJob, needed: Iterable[Archive]) -> None:
+    """Raise `NoPermission` if plain tars cannot be written beside the packed archives."""
+    pending = to_unpack(resolved, needed)
+    if not pending:
+        return
+    folder = storage.on_this_machine(resolved.raw)
+    try:
+        storage.probe_writable(folder)
+    except NoPermission as error:
+        raise NoPermission(
+            "a packed archive is unpacked beside it, in a folder that may not be written",
+            file=str(folder),
+            place=", ".join(path.name for path in pending),
+            expected=f"a folder to write some {sum(pending.values()):,} bytes into",
+            remedy="link the archives into a folder of yours, and name that with --raw; or unpack"
+            " it, and name the plain tar in the configuration",
+        ) from error
+
+
 def check_room(resolved: ResolvedJob, needed: Iterable[Archive], to_write: int) -> None:
     """Check that packed archives can be unpacked, by their size: images hardly become smaller.
 
@@ -161,15 +204,13 @@ def check_room(resolved: ResolvedJob, needed: Iterable[Archive], to_write: int) 
         NoSpace: there is too little room beside them.
         OutputConflict: see `is_pending`.
     """
-    packed = [archive for archive in needed if archive.packed]
-    if not packed:
+    missing = sum(to_unpack(resolved, needed).values())
+    if not missing:
         return
     folder = storage.on_this_machine(resolved.raw)
-    infos = (storage.stat(folder / each.packed) for each in packed if is_pending(folder, each))
-    missing = sum(info.size for info in infos if info)
     beside = to_write if storage.on_one_file_system(folder, resolved.out) else 0
     free = storage.free_bytes(folder)
-    if missing and free is not None and missing + beside > free:
+    if free is not None and missing + beside > free:
         raise NoSpace(
             "too little space for the plain tars of packed archives",
             file=str(folder),
@@ -223,10 +264,12 @@ def _remove_alone(target: Path) -> bool:
     """Remove all that is kept of a plain tar, unless a command reads it; return whether it went."""
     with contextlib.suppress(NoPermission), storage.sole_lock(_lock(target)) as is_alone:
         if is_alone:
-            if _known(target) is not None:
+            known, info = _known(target), storage.stat(target)
+            is_own = info is None or _is_own(info, known)
+            if known is not None and is_own:
                 _remove(target)
             storage.remove(target.parent, _lock(target))
-        return is_alone
+            return is_own
     return False
 
 
@@ -247,6 +290,8 @@ def _publish(
     unpacked again.
     """
     plain.sync()
+    if _check_own(target, archive) is not None:
+        _remove(target)  # of a packed file that was replaced
     info = storage.stat(plain.temp) or FileInfo(0, "0")
     document = {
         "packed": archive.packed,

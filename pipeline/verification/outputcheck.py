@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from pipeline import paths, storage
+from pipeline.archives.decompression import plain_name
 from pipeline.catalog.shard_name import ShardName
 from pipeline.documents.outputs import OutputManifest
 from pipeline.errors import ArchiveMissing, OutputDamaged
@@ -23,6 +26,7 @@ from pipeline.verification.shardcheck import ShardCheck, ShardToCheck
 from pipeline.verification.statecheck import read
 
 _IN_THE_WAY = "move it away, then run the shardmill command again: it makes the link anew"
+_PROGRAMS: Final = {"gz": "gzip", "bz2": "bzip2", "xz": "xz"}
 _UNFINISHED = "run the shardmill command again: it goes on where it was"
 
 
@@ -106,6 +110,9 @@ def check_sources(output: FinishedOutput, raw: Location) -> None:
     elif images.selection:
         path, what = raw, "the folder of the output, which has its images"
         there = True
+    elif images.file is not None and (plain := plain_name(images.file)) is not None:
+        _check_unpacked(raw / images.file, raw / plain)
+        return
     else:
         path, what = raw / (images.file or ""), f"the archive of MD5 {images.md5}"
         there = storage.stat(path) is not None
@@ -116,6 +123,20 @@ def check_sources(output: FinishedOutput, raw: Location) -> None:
             expected=what,
             remedy="name the folder that holds it with --against",
         )
+
+
+def _check_unpacked(packed: Location, plain: Location) -> None:
+    """Check that the plain tar of a packed archive is there: images are read by ranges of it."""
+    if storage.stat(plain) is not None:
+        return
+    program = next(name for ends, name in _PROGRAMS.items() if packed.name.endswith(ends))
+    raise ArchiveMissing(
+        "what to compare with is packed, and was removed where it was unpacked",
+        file=str(plain),
+        expected=f"the plain tar of {packed.name}",
+        remedy=f"unpack it, verify, and remove the tar again: `{program} -dc"
+        f" {shlex.quote(str(packed))} > {shlex.quote(str(plain))}`",
+    )
 
 
 def form_of(output: FinishedOutput) -> RecordForm:
@@ -183,10 +204,14 @@ def shards_to_check(
 
 
 def archives(output: FinishedOutput) -> Iterator[tuple[str, str]]:
-    """Yield file name and MD5 of each archive that the images of an output lie in."""
+    """Yield file name and MD5 of each archive that the images of an output lie in.
+
+    Of a packed one that is the name of the plain tar, by which its members are known, and the MD5
+    of the packed file.
+    """
     images = output.document.inputs[0]
     if images.file is not None:
-        yield images.file, images.md5
+        yield plain_name(images.file) or images.file, images.md5
 
 
 def believed(output: FinishedOutput) -> set[Location]:

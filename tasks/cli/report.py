@@ -21,7 +21,7 @@ from pipeline.state.differences import Differences
 from pipeline.state.inventory import Inventory
 from pipeline.state.source_look import Look
 from pipeline.storage import Location
-from tasks.cli import linked, made_events, planned
+from tasks.cli import linked, made_events, planned, unpacked
 from tasks.cli.saying import say, say_failure, say_refusal
 from tasks.cli.text import states
 from tasks.run.supervisor import Outcome, Supervisor
@@ -230,6 +230,7 @@ def plan(resolved: ResolvedJob, found: Look) -> None:
         if stale[product.digest]:
             groups = counted(stale[product.digest], "class group")
             say(f"  would run: make {groups} of {product.name} again")
+    unpacked.foreseen(inventory)
     free = storage.free_bytes(resolved.out)
     room = "" if free is None else f"; free: {size(free)}"
     say(f"to write: about {size(needed)}{room}")

@@ -5,6 +5,9 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import os
+import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +16,7 @@ import pytest
 from support import RawSet, products
 
 from pipeline import storage
+from pipeline.errors import NoPermission
 from pipeline.job.resolve import resolve
 from pipeline.state import unpacked_archives
 
@@ -99,8 +103,12 @@ def test_what_is_unpacked_is_read_for_another_output_and_compared(
     content = bytearray((own.raw / TRAIN).read_bytes())
     content[-20_000] ^= 1
     (own.raw / TRAIN).write_bytes(content)
+    os.utime(own.raw / TRAIN, ns=(before.st_atime_ns, before.st_mtime_ns))
     storage.renew()
-    assert run(monkeypatch, own, out.with_name("third"), "--until", "lists").status == 0
+    third, until = out.with_name("third"), ("--until", "lists")
+    damaged = run(monkeypatch, own, third, *until)
+    assert "a tar that was unpacked is not what it was" in damaged.said
+    assert run(monkeypatch, own, third, *until).status == 0
     assert (own.raw / TRAIN).read_bytes() != content
 
 
@@ -155,6 +163,60 @@ def test_a_file_of_somebody_else_is_neither_taken_nor_written_over(
     assert refused.status == 2
     assert "a file lies where a packed archive is unpacked to" in refused.said
     assert (own.raw / TRAIN).read_bytes() == b"mine"
+
+
+def test_a_file_put_in_place_of_the_plain_tar_is_neither_written_over_nor_removed(
+    pack: Pack, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = pack(".gz")
+    assert run(monkeypatch, own, out, "--until", "lists").status == 0
+    (own.raw / TRAIN).write_bytes(b"mine")
+    refused = run(monkeypatch, own, out)
+    assert refused.status == 2
+    assert "a file lies where a packed archive is unpacked to" in refused.said
+    job = own.job(out, splits=("train",), boxes=False)
+    assert unpacked_archives.remove_unneeded(resolve(job)) == []
+    assert (own.raw / TRAIN).read_bytes() == b"mine"
+    (own.raw / TRAIN).unlink()
+    assert "verify: 1 task" in run(monkeypatch, own, out).said  # it was unpacked again
+
+
+def test_what_is_verified_is_compared_with_the_hashes_and_the_plain_tar(
+    pack: Pack, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = pack(".gz")
+    assert run(monkeypatch, own, out).status == 0
+    verified = inprocess.verify(monkeypatch, out)
+    assert verified.status == 0
+    assert "not compared" not in verified.said
+    refused = inprocess.verify(monkeypatch, out, "--against", own.raw)
+    assert refused.said.count("what to compare with is packed") == 1
+    assert "its source cannot be read" not in refused.said
+    command = re.search("`(.+)`", refused.said)
+    assert command is not None
+    subprocess.run(["sh", "-c", command[1]], check=True)
+    compared = inprocess.verify(monkeypatch, out, "--against", own.raw)
+    assert compared.status == 0, compared.said
+    assert "12 compared with their sources" in compared.said
+
+
+def test_a_folder_that_cannot_be_written_is_said_before(
+    pack: Pack, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, probe = pack(".gz"), storage.probe_writable
+
+    def refuse(folder: Path) -> None:
+        if folder == own.raw:
+            raise NoPermission("not permitted", file=str(folder))
+        probe(folder)
+
+    planned = run(monkeypatch, own, out, "--dry-run")
+    assert f"would be unpacked beside it: {own.raw / TRAIN}.gz" in planned.said
+    monkeypatch.setattr(storage, "probe_writable", refuse)
+    refused = run(monkeypatch, own, out)
+    assert refused.status != 0
+    assert "a packed archive is unpacked beside it" in refused.said
+    assert "name that with --raw" in refused.said
 
 
 def test_an_archive_that_was_replaced_is_unpacked_again(

@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import names, paths
+from pipeline.archives.decompression import plain_name
 from pipeline.names import meant
 from pipeline.sources.ilsvrc2012.member_names import NoPattern, check_pattern
 from pipeline.sources.inputs import NO_MD5, PLAIN, Archive
 from pipeline.sources.strict_toml import StrictToml, read_configuration, shown_value
 
 LAYOUTS = ("class-tars", "flat")
-_PACKED = re.compile(r"(.+)\.(?:tar\.(?:gz|bz2|xz)|tgz|tbz2|txz)")
-"""Names of packed archives that are unpacked into a plain tar."""
 MAX_IMAGES = 20_000_000
 """Of a flat split."""
 MAX_SHARDS = 1_000_000
@@ -185,10 +184,10 @@ class _Reader(StrictToml):
         files = {archive.file for archive in archives.values()}
         found = dict(archives)
         for name, archive in archives.items():
-            packed = _PACKED.fullmatch(archive.file) if name in named else None
-            if packed is None:
+            plain = plain_name(archive.file) if name in named else None
+            if plain is None:
                 continue
-            found[name] = replace(archive, file=f"{packed[1]}.tar", packed=archive.file)
+            found[name] = replace(archive, file=plain, packed=archive.file)
             if found[name].file in files:
                 what = f"[{name}] is unpacked into the file of another archive"
                 raise self.error(what, name, "file", "a name of its own", archive.file)
