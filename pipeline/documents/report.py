@@ -45,7 +45,8 @@ class DrawnImage(Struct, frozen=True):
         sampling: how many pixels share a colour; "": it is no JPEG of several colours.
         masks: how many masks are drawn of its objects.
         file: name of its copy; "": there is none.
-        damaged: why it could not be read; "": it could.
+        damaged: why it could not be read, or, of one that is drawn, why a mask of it could not;
+            "": nothing is wrong.
     """
 
     sheet: Position

@@ -43,7 +43,7 @@ def image_view(
     if drawn is None:
         damaged = "not drawn" if has_images else "this output has no shards to read it from"
     else:
-        damaged = drawn.damaged
+        damaged = "" if drawn.width else drawn.damaged  # one that only lacks a mask is shown
     names = [_object_name(gathered, row, each) for each in row["objects"]]
     x, y, shown_width, shown_height = (
         (drawn.x, drawn.y, drawn.width, drawn.height) if drawn else (0, 0, 0, 0)

@@ -17,6 +17,8 @@ SHEETS: Final = (
     "thumbnails.py",
 )
 """The modules beside this one that choose images and draw sheets, and all that they use of it."""
+IMAGES: Final = ("header.py", "masks.py", "reduced.py", "sampling.py")
+"""The modules of images that these ask: for pixels, masks, and what is said of an image."""
 
 
 @cache
@@ -49,9 +51,9 @@ def _here() -> Path:
     return storage.resolved(Path(__file__)).parent
 
 
-def _reading(here: Path) -> tuple[Path, Path]:
-    """Return what reads images from shards and decodes them to a size."""
-    return here.with_name("finished"), here.with_name("images") / "reduced.py"
+def _reading(here: Path) -> tuple[Path, ...]:
+    """Return what reads images from shards and decodes them to a size, and masks."""
+    return here.with_name("finished"), *(here.with_name("images") / name for name in IMAGES)
 
 
 def _files(package: Path, within: str) -> Iterator[str]:

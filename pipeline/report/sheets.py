@@ -65,7 +65,8 @@ def draw(
 ) -> tuple[list[StagedFile], list[DrawnImage]]:
     """Draw a group of sheets; return its files, which are to be published, and what is on them.
 
-    An image that is damaged has an empty cell, and a sentence that says why.
+    An image that is damaged has an empty cell, and a sentence that says why. One whose mask is gone
+    or damaged is drawn without it, with such a sentence, too.
 
     Args:
         work: the group.
@@ -121,7 +122,7 @@ class _Sheet:
         """
         cell = row["cell"]
         image = self.small[cell] = thumbnails.thumbnail(data)
-        masks = list(_masks(work.output, row))
+        masks, lost = _masks(work.output, row)
         if any(mask is not None for mask in masks):
             self.masks[cell] = masks
         said, name = header.read_header(data), ""
@@ -135,6 +136,7 @@ class _Sheet:
                 sampling=read_sampling(data) if is_colour else "",
                 masks=sum(mask is not None for mask in masks),
                 file=name,
+                damaged=lost,
             )
         )
 
@@ -191,18 +193,25 @@ def _read(
             yield row["cell"], error
 
 
-def _masks(output: CountingOutput, row: Mapping[str, Any]) -> Iterator[Mask | None]:
-    """Yield the mask of each object on an image; None where it has none, or it was not kept."""
-    for each in row["objects"]:
-        yield _mask(output.out, each["mask"]) if each["mask"] else None
+def _masks(output: CountingOutput, row: Mapping[str, Any]) -> tuple[list[Mask | None], str]:
+    """Return the mask of each object on an image, if it has one, and why one cannot be read."""
+    masks, lost = list[Mask | None](), ""
+    for name in (each["mask"] for each in row["objects"]):
+        mask, why = _mask(output.out, name) if name else (None, "")
+        masks.append(mask)
+        lost = lost or why
+    return masks, lost
 
 
-def _mask(out: Location, name: str) -> Mask | None:
+def _mask(out: Location, name: str) -> tuple[Mask | None, str]:
+    """Return a mask, or why it cannot be read."""
     names = name.split("/")
     path = storage.below(out, *names)
     if ".." in names or storage.stat(path) is None:
-        return None
+        return None, f"its mask is gone: {names[-1]}"
     try:
-        return decode_mask(storage.read_bytes(path))
-    except BadImage:  # `verify` says so; the image is shown without it
-        return None
+        return decode_mask(storage.read_bytes(path)), ""
+    except BadImage as error:
+        return None, f"its mask cannot be read: {names[-1]}: {error.brief}"
+    except Vanished:  # a moment ago
+        return None, f"its mask is gone: {names[-1]}"

@@ -15,15 +15,16 @@ from pipeline.images import reduced
 from pipeline.report import makers, survey
 
 PACKAGE = Path(survey.__file__).parent
-READING = [Path(stored.__file__).parent, Path(reduced.__file__)]
+IMAGES = Path(reduced.__file__).parent
+READING = [Path(stored.__file__).parent, *(IMAGES / name for name in makers.IMAGES)]
 OTHERS = [Path(perceptual_hash.__file__).parent, *READING]
 
 
 def test_the_hash_is_of_what_is_shipped(tmp_path: Path) -> None:
-    copies = [tmp_path / package.name for package in (PACKAGE, *OTHERS[:-1])]
-    for package, copy in zip((PACKAGE, *OTHERS[:-1]), copies, strict=True):
+    copies = [tmp_path / package.name for package in (PACKAGE, *OTHERS[:2])]
+    for package, copy in zip((PACKAGE, *OTHERS[:2]), copies, strict=True):
         shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    copies.append(lay(tmp_path / "images/reduced.py", OTHERS[-1].read_bytes()))
+    copies += [lay(tmp_path / "images" / each.name, each.read_bytes()) for each in OTHERS[2:]]
     assert makers.of_this_page() == makers.hash_of(*copies)
 
 
@@ -60,6 +61,18 @@ def test_the_makers_of_sheets_are_all_that_draw_them_and_no_others() -> None:
                 modules = [within] if within else [each.name for each in node.names]
                 pending += [f"{each}.py" for each in modules if f"{each}.py" not in used]
     assert used == {*makers.SHEETS}
+
+
+def test_the_modules_of_images_that_draw_sheets_are_among_their_makers() -> None:
+    used = {"reduced.py"}  # which `thumbnails` asks
+    for name in makers.SHEETS:
+        for node in ast.walk(ast.parse((PACKAGE / name).read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module is not None:
+                head, _, within = node.module.partition("pipeline.images")
+                if not head and node.module.startswith("pipeline.images"):
+                    modules = [within[1:]] if within else [each.name for each in node.names]
+                    used.update(f"{each}.py" for each in modules)
+    assert used == {*makers.IMAGES}
 
 
 def test_what_draws_sheets_changes_their_hash_and_a_template_does_not(tmp_path: Path) -> None:

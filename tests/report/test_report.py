@@ -303,6 +303,28 @@ def test_masks_are_drawn_over_open_images(openimages: Path, out: Path) -> None:
     assert any(page.of("image", class_="masks") for page in pages(out / "report"))
 
 
+def test_a_mask_that_was_not_there_is_said_and_drawn_once_it_is_back(
+    openimages: Path, out: Path
+) -> None:
+    shutil.copytree(finishedoutputs.of_openimages(openimages), out, symlinks=True)
+    assert shardmill("report", out).returncode == 4  # images are absent
+    whole = files(out)
+    masks = {path: path.read_bytes() for path in sorted((out / "masks").rglob("*.png"))}
+    gone, cut = [path for path in masks if not path.is_symlink()][:2]
+    shutil.rmtree(out / "report")
+    gone.unlink()
+    cut.write_bytes(masks[cut][:40])
+    run = shardmill("report", out)
+    assert run.returncode == 1
+    assert f"its mask is gone: {gone.name}" in run.stderr
+    assert f"its mask cannot be read: {cut.name}" in run.stderr
+    assert not any("gone" in page.path.read_text() for page in pages(out / "report")[1:])
+    for path in (gone, cut):
+        path.write_bytes(masks[path])
+    assert shardmill("report", out).returncode == 4
+    assert files(out) == whole
+
+
 def test_a_flipped_byte_is_said_and_the_rest_is_shown(finished: Path, out: Path) -> None:
     own(finished, out)
     shutil.rmtree(out / "report")
