@@ -23,13 +23,6 @@ from pipeline.exports.base import SplitView
 from pipeline.exports.image_sizes import ImageSizes, Size
 from pipeline.quantities import counted, verb
 
-_BITS: Final = {
-    "occluded": objects.OCCLUDED,
-    "truncated": objects.TRUNCATED,
-    "group_of": objects.GROUP,
-    "depiction": objects.DEPICTION,
-    "inside": objects.INSIDE,
-}
 _AT_ONCE: Final = 1 << 11  # images
 _PARTS: Final = [name for name in details.OBJECTS.names if name not in {"key", *details.FLAGS}]
 
@@ -257,8 +250,10 @@ def _of_catalog(rows: pa.Table) -> pa.Table:
         "class_index": pc.if_else(named, own, of_image),
         **{side: flat.field(side).cast(pa.float64()) for side in objects.CORNERS},
         **{
-            name: pc.not_equal(pc.bit_wise_and(bits, pa.scalar(bit, pa.uint8())), 0).cast(pa.int8())
-            for name, bit in _BITS.items()
+            name: pc.not_equal(
+                pc.bit_wise_and(bits, pa.scalar(objects.FLAGS[name], pa.uint8())), 0
+            ).cast(pa.int8())
+            for name in details.FLAGS
         },
         "mask_path": flat.field("mask"),
     }

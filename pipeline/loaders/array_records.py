@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Mapping
-from itertools import accumulate
 from typing import Any, Final, SupportsIndex
 
 from pipeline.errors import OutputDamaged
@@ -35,7 +33,6 @@ class ArrayRecords:
     def __init__(self, shards: Shards, *, decode: bool = True) -> None:
         self._shards = shards
         self._decode = decode
-        self._starts = [0, *accumulate(shard.records for shard in shards.listed)]
         self._readers: dict[int, Any] = {}
 
     @property
@@ -45,7 +42,7 @@ class ArrayRecords:
 
     def __len__(self) -> int:
         """Return how many there are."""
-        return self._starts[-1]
+        return self._shards.records
 
     def __getitem__(self, number: SupportsIndex) -> Example:
         """Return what a record says.
@@ -59,12 +56,7 @@ class ArrayRecords:
             BadImage: the image cannot be decoded.
             ShardmillError: a file cannot be read, or fetched into the cache.
         """
-        at = number.__index__()
-        at += len(self) if at < 0 else 0
-        if not 0 <= at < len(self):
-            raise IndexError(f"record {number} of {len(self)}")
-        shard = bisect_right(self._starts, at) - 1
-        place = at - self._starts[shard]
+        shard, place = self._shards.place(number)
         path = self._shards.path(self._shards.listed[shard].file)
         try:
             (data,) = self._reader(shard).read([place])

@@ -202,7 +202,6 @@ class RecordReader:
         self._shards, self._terms = shards, terms
         self._counts = tuple(shard.records for shard in shards.listed)
         self._order = Order(self._counts, terms.seed)
-        self._starts = np.concatenate([[0], np.cumsum(self._counts, dtype=np.int64)])
         self._files: dict[int, Any] = {}
         self._now = Position()
         self._numbers = self._order_of(0)
@@ -220,10 +219,9 @@ class RecordReader:
         """
         if not 0 <= place < len(self):
             raise IndexError(f"record {place} of {len(self)}")
-        number = self._numbers[place]
-        shard = int(np.searchsorted(self._starts, number, "right")) - 1
+        shard, at = self._shards.place(self._numbers[place])
         file = self._file(shard)
-        header, image = mx.recordio.unpack(file.read_idx(file.keys[number - self._starts[shard]]))
+        header, image = mx.recordio.unpack(file.read_idx(file.keys[at]))
         return header, image
 
     def __iter__(self) -> Iterator[tuple[Any, bytes]]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final, SupportsIndex, TypeVar
 
@@ -63,7 +61,6 @@ class Records:
         self.decode = decode
         self._layout = layout
         self._counts = tuple(shard.records for shard in shards.listed)
-        self._starts = [0, *accumulate(self._counts)]
         self._spans: dict[int, NDArray[np.int64]] = {}
         self._paths: dict[int, str] = {}
         self._idle: list[SourceReader] = []  # readers that no thread uses now
@@ -83,7 +80,7 @@ class Records:
 
     def __len__(self) -> int:
         """Return how many there are."""
-        return self._starts[-1]
+        return self.shards.records
 
     def __getitem__(self, number: SupportsIndex) -> Example:
         """Return what a record says.
@@ -111,7 +108,7 @@ class Records:
         """
         reader = self._reader()
         try:
-            data, span, name = self._data(reader, *self._place(number))
+            data, span, name = self._data(reader, *self.shards.place(number))
             record = self._layout.parse(data, span, name)
             return make(record, self._layout.object_labels(record, self.shards.label_offset))
         finally:
@@ -147,7 +144,7 @@ class Records:
     def _runs(self, numbers: Sequence[int]) -> list[_Run]:
         runs = list[_Run]()
         for number in numbers:
-            shard, place = self._place(number)
+            shard, place = self.shards.place(number)
             span: list[int] = self._spans_of(shard)[place].tolist()
             if not (runs and runs[-1].takes(shard, place, span)):
                 runs.append(_Run(shard, span[0], span[0] + span[1], [place], [span]))
@@ -174,22 +171,13 @@ class Records:
         """
         reader = self._reader()
         try:
-            return self._layout.stored(*self._data(reader, *self._place(number))).tobytes()
+            return self._layout.stored(*self._data(reader, *self.shards.place(number))).tobytes()
         finally:
             self._idle.append(reader)
 
     def __iter__(self) -> Iterator[Example]:
         """Give every record, by number."""
         return (self[number] for number in range(len(self)))
-
-    def _place(self, number: SupportsIndex) -> tuple[int, int]:
-        """Return the number of a record's shard, and its own in that."""
-        at = number.__index__()
-        at += len(self) if at < 0 else 0
-        if not 0 <= at < len(self):
-            raise IndexError(f"record {number} of {len(self)}")
-        shard = bisect_right(self._starts, at) - 1
-        return shard, at - self._starts[shard]
 
     def _example(self, record: ParsedRecord, object_labels: list[int]) -> Example:
         return example(record, object_labels, decoded=self.decode)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
+from typing import SupportsIndex
 
 from pipeline import digests, paths, storage
 from pipeline.documents.listed import ListedShard
@@ -54,7 +58,27 @@ class Shards:
     @property
     def records(self) -> int:
         """How many records they hold."""
-        return sum(shard.records for shard in self.listed)
+        return self._starts[-1]
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [0, *accumulate(shard.records for shard in self.listed)]
+
+    def place(self, number: SupportsIndex) -> tuple[int, int]:
+        """Return the shard of a record, and its number in it, both from 0.
+
+        Args:
+            number: of the record among all; one below 0 counts from the end.
+
+        Raises:
+            IndexError: there is no such record.
+        """
+        at = number.__index__()
+        at += self.records if at < 0 else 0
+        if not 0 <= at < self.records:
+            raise IndexError(f"record {number} of {self.records}")
+        shard = bisect_right(self._starts, at) - 1
+        return shard, at - self._starts[shard]
 
     def path(self, name: str) -> Path:
         """Return where a shard can be read, once it is there.

@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
+from pipeline.catalog.objects import FLAGS as BITS
 from pipeline.formats.base import RecordOptions
 from pipeline.formats.columns import described
 
 Feature = Mapping[str, Any]
 
-FLAGS: Final = ("occluded", "truncated", "group_of", "depiction", "inside", "difficult")
+FLAGS: Final = tuple(BITS)
 """What is said of described objects, in the order of the bits of `catalog.objects`."""
 LIST: Final = "Sequence"
 _IMAGE: Final = {"_type": "Image"}

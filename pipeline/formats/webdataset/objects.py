@@ -4,7 +4,7 @@
 
     {"class_index": 0-based in the label table, -1 where it names none and is of its image's,
      "class_id": such as a WNID; "" where it names none,
-     "flags": names of `FLAGS` that are set,
+     "flags": names of `objects.FLAGS` that are set,
      "mask": null, or {"size": [height, width], "counts": runs in COCO's compressed form}}
 """
 
@@ -22,14 +22,6 @@ from pipeline.images.masks import Rle, decode_mask, encode_png, encode_rle
 
 Described = dict[str, Any]
 
-FLAGS: Final = {
-    "occluded": objects.OCCLUDED,
-    "truncated": objects.TRUNCATED,
-    "group_of": objects.GROUP,
-    "depiction": objects.DEPICTION,
-    "inside": objects.INSIDE,
-    "difficult": objects.DIFFICULT,
-}
 _KEYS: Final = ["class_index", "class_id", "flags", "mask"]
 _NAME: Final = "objects"
 
@@ -48,7 +40,7 @@ def described(record: ImageRecord) -> list[Described]:
         {
             "class_index": class_index,
             "class_id": class_id,
-            "flags": [name for name, bit in FLAGS.items() if bits & bit],
+            "flags": [name for name, bit in objects.FLAGS.items() if bits & bit],
             "mask": _runs(mask),
         }
         for class_index, class_id, bits, mask in every
@@ -104,7 +96,7 @@ def _is_described(value: Any) -> bool:
         and type(value["class_index"]) is int
         and isinstance(value["class_id"], str)
         and isinstance(value["flags"], list)
-        and all(flag in FLAGS for flag in value["flags"])
+        and all(flag in objects.FLAGS for flag in value["flags"])
         and (value["mask"] is None or _is_mask(value["mask"]))
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -16,15 +15,6 @@ from pipeline.catalog.details import Details
 from pipeline.errors import ArchiveMissing
 from pipeline.sources.imagelist import list_rows as listrows
 from pipeline.sources.imagelist.image_listing import ImageListing
-
-_BITS: Final = {
-    "occluded": objects.OCCLUDED,
-    "truncated": objects.TRUNCATED,
-    "group_of": objects.GROUP,
-    "depiction": objects.DEPICTION,
-    "inside": objects.INSIDE,
-    details.DIFFICULT: objects.DIFFICULT,
-}
 
 
 def details_of(listed: ImageListing) -> Details:
@@ -69,7 +59,7 @@ def objects_of(listed: ImageListing) -> Iterator[pa.Table]:
             **{side: every.field(side) for side in objects.CORNERS},
             **{
                 name: pa.array((flags & bit != 0).astype(np.int8), mask=known & bit == 0)
-                for name, bit in _BITS.items()
+                for name, bit in objects.FLAGS.items()
             },
             "box_id": every.field("box_id"),
         }

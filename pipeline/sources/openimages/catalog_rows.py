@@ -177,10 +177,10 @@ def _flags(rows: pa.Table) -> pa.Array:
     """Return the bits of the flags that are 1; null of an object of which nobody says any."""
     bits = np.zeros(rows.num_rows, np.uint8)
     unsaid = np.ones(rows.num_rows, bool)
-    for name, bit in _BITS.items():
+    for name in tables.FLAGS:
         values = rows[name].combine_chunks()
         bits |= np.where(
-            pc.fill_null(values, 0).to_numpy(zero_copy_only=False) == 1, bit, 0
+            pc.fill_null(values, 0).to_numpy(zero_copy_only=False) == 1, objects.FLAGS[name], 0
         ).astype(np.uint8)
         unsaid &= values.is_null().to_numpy(zero_copy_only=False)
     return pa.array(bits, mask=unsaid)
@@ -189,12 +189,3 @@ def _flags(rows: pa.Table) -> pa.Array:
 def _in_order(names: list[str]) -> list[str]:
     """Return columns in the order of their table."""
     return [name for name in tables.OBJECTS.names if name in names]
-
-
-_BITS: Final = {
-    "occluded": objects.OCCLUDED,
-    "truncated": objects.TRUNCATED,
-    "group_of": objects.GROUP,
-    "depiction": objects.DEPICTION,
-    "inside": objects.INSIDE,
-}

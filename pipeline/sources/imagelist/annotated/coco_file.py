@@ -39,13 +39,7 @@ from pipeline.sources.imagelist.image_paths import OddPath, clean
 _Id = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
 _Pixels = Annotated[int, Meta(ge=1, le=1 << 20)]
 
-FLAGS: Final[Mapping[str, int]] = {
-    "occluded": objects.OCCLUDED,
-    "truncated": objects.TRUNCATED,
-    "depiction": objects.DEPICTION,
-    "inside": objects.INSIDE,
-    "difficult": objects.DIFFICULT,
-}
+FLAGS: Final = ("occluded", "truncated", "depiction", "inside", "difficult")
 """What `attributes` may say of an object, true or false."""
 
 _EXPECTED: Final = (
@@ -278,7 +272,7 @@ def _box(
         return None
     flags, known = objects.GROUP if one.iscrowd else 0, objects.GROUP
     if one.attributes:
-        said = {bit: one.attributes.get(flag) for flag, bit in FLAGS.items()}
+        said = {objects.FLAGS[flag]: one.attributes.get(flag) for flag in FLAGS}
         known += sum(bit for bit, value in said.items() if isinstance(value, bool))
         flags += sum(bit for bit, value in said.items() if value is True)
     return AnnotatedBox(name, box, flags, known, None if one.id is None else str(one.id))
