@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipeline import storage
-from pipeline.archives import decompression
+from pipeline.archives import decompression, passage
 from pipeline.archives.signatures import HEAD_BYTES
 from pipeline.archives.tar import Member, TarScanner
-from pipeline.errors import ArchiveMissing
 from pipeline.storage import Location
 
 _STEP = 1 << 18
@@ -58,9 +57,7 @@ def unpacked(archive: Location) -> Iterator[bytes]:
         ArchiveMissing: there is no such file.
         ArchiveRefused: see `decompression.unpacked`.
     """
-    if storage.stat(archive) is None:
-        remedy = "put it there, or correct the folder of the raw archives"
-        raise ArchiveMissing("the archive is not there", file=str(archive), remedy=remedy)
+    passage.info_of(archive)
     with storage.open_ranges(archive) as reader:
         packing = decompression.packing_of(bytes(reader.read(0, HEAD_BYTES)))
         if packing is not None:

@@ -75,7 +75,7 @@ def read_once(
         TransientError: the file changed while it was read.
     """
     with contextlib.ExitStack() as stack:
-        source = passage or stack.enter_context(_FileAtRest(archive))
+        source = passage or stack.enter_context(FileAtRest(archive))
         md5 = hashlib.md5(usedforsecurity=False)
         size, head = 0, b""
         source.will_need(0, _AHEAD)
@@ -92,28 +92,29 @@ def read_once(
     return Read(info, md5.hexdigest(), head)
 
 
-class _FileAtRest:
-    """A file that is not to change while it is read."""
+class FileAtRest:
+    """A file that is not to change while it is read.
+
+    Args:
+        archive: the file.
+
+    Raises:
+        ArchiveMissing: there is none.
+    """
 
     def __init__(self, archive: Location) -> None:
-        info = storage.stat(archive)
-        if info is None:
-            raise ArchiveMissing(
-                "the archive is not there",
-                file=str(archive),
-                expected="a folder with tars, *.tar, which it is made of"
-                if storage.is_tar_folder(archive)
-                else "a regular file",
-                remedy="put it there, or correct the folder of the raw archives",
-            )
         self._archive = archive
-        self._before = info
-        self._reader = storage.open_ranges(archive)
-        self.read = self._reader.read
-        self.will_need = self._reader.will_need
+        self._before = info_of(archive)
+        self.reader = storage.open_ranges(archive)
+        self.read = self.reader.read
+        self.will_need = self.reader.will_need
 
     def ended(self, size: int, md5: str) -> storage.FileInfo:
-        """Return what is known of it, if it is still what it was; see `Passage`."""
+        """Return what is known of it; see `Passage`.
+
+        Raises:
+            TransientError: it is not what it was.
+        """
         del md5
         now, before = storage.stat(self._archive), self._before
         if now != before or size != before.size:
@@ -130,4 +131,23 @@ class _FileAtRest:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._reader.close()
+        self.reader.close()
+
+
+def info_of(archive: Location) -> storage.FileInfo:
+    """Return size and stamp of an archive.
+
+    Raises:
+        ArchiveMissing: there is none.
+    """
+    info = storage.stat(archive)
+    if info is None:
+        raise ArchiveMissing(
+            "the archive is not there",
+            file=str(archive),
+            expected="a folder with tars, *.tar, which it is made of"
+            if storage.is_tar_folder(archive)
+            else "a regular file",
+            remedy="put it there, or correct the folder of the raw archives",
+        )
+    return info

@@ -8,10 +8,10 @@ from typing import Final
 
 from pipeline import storage
 from pipeline.archives.decompression import packing_of, unpacked
-from pipeline.archives.passage import Progress, Read
+from pipeline.archives.passage import FileAtRest, Progress, Read
 from pipeline.archives.signatures import HEAD_BYTES, recognise
 from pipeline.archives.tar import BLOCK
-from pipeline.errors import ArchiveMissing, ArchiveRefused, TransientError
+from pipeline.errors import ArchiveRefused
 from pipeline.storage import Location
 
 _PROGRESS_STEP: Final = 16 << 20
@@ -45,38 +45,29 @@ def unpack_once(
         ArchiveRefused: it is not packed in a way that is known, or is damaged.
         TransientError: it changed while it was read.
     """
-    before = storage.stat(packed)
-    if before is None:
-        remedy = "put it there, or correct the folder of the raw archives"
-        raise ArchiveMissing("the archive is not there", file=str(packed), remedy=remedy)
     md5, done, head = hashlib.md5(usedforsecurity=False), 0, b""
 
     def see(view: memoryview) -> None:
         nonlocal done
         md5.update(view)
         done += len(view)
-        reader.will_need(done, 8 << 20)
+        source.will_need(done, 8 << 20)
         if done % _PROGRESS_STEP < len(view):
             progress(done)
 
-    with storage.open_ranges(packed) as reader:
-        first = bytes(reader.read(0, HEAD_BYTES))
+    with FileAtRest(packed) as source:
+        first = bytes(source.read(0, HEAD_BYTES))
         packing = packing_of(first)
         if packing is None:
             raise _not_packed(packed, first)
-        for piece in unpacked(packed, reader, packing, see):
+        for piece in unpacked(packed, source.reader, packing, see):
             if plain is not None:
                 plain.write(piece)
             look(memoryview(piece))
             head = head or piece[:BLOCK]
-    progress(done)
-    if storage.stat(packed) != before:
-        raise TransientError(
-            "the archive changed while it was read",
-            file=str(packed),
-            remedy="wait until its download has ended, then run the same command again",
-        )
-    return Read(before, md5.hexdigest(), head)
+        progress(done)
+        info = source.ended(done, md5.hexdigest())
+    return Read(info, md5.hexdigest(), head)
 
 
 def _not_packed(packed: Location, head: bytes) -> ArchiveRefused:
