@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +24,7 @@ from pipeline.archives.zip import Span, ZipMember, read_members, spans
 from pipeline.archives.zip_index import LOCAL_HEADER, read_index
 from pipeline.errors import ArchiveRefused
 from pipeline.storage import FileInfo, Location, Sources, TarFolderReader, is_tar_folder
+from pipeline.storage.closing import Closing
 
 ZIP: Final = ".zip"
 """What names of zip archives end in, in lower case."""
@@ -125,7 +125,7 @@ class _Ranges:
         self.sources.not_cached(self.name, offset, length)
 
 
-class _PackedSources:
+class _PackedSources(Closing):
     """Reads members of zip archives as what they hold, and all else as it stands."""
 
     def __init__(self, sources: Sources) -> None:
@@ -201,18 +201,6 @@ class _PackedSources:
             folder.close()
         self._folders = {}
         self._sources.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-        /,
-    ) -> None:
-        self.close()
 
     def _folder(self, source: str) -> TarFolderReader:
         known = self._folders.get(source)

@@ -6,7 +6,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, Self
+from typing import Final
 
 from pipeline import storage
 from pipeline.errors import BadAnnotation, BadImage, EnvironmentRefused, ShardmillError
@@ -17,6 +17,7 @@ from pipeline.im2rec.image_files import ImageFiles, check_bytes
 from pipeline.im2rec.job import PackJob
 from pipeline.images.spec import without_passthrough
 from pipeline.storage import Buffer, FileInfo
+from pipeline.storage.closing import Closing
 
 CHUNK_BYTES: Final = 2 << 20
 """Bytes of records after which a chunk ends."""
@@ -84,7 +85,7 @@ class RecordBuffer:
             self._memory = memoryview(bytearray(CHUNK_BYTES + (CHUNK_BYTES >> 2)))
 
 
-class RecordEncoder:
+class RecordEncoder(Closing):
     """Makes the records of a job's rows.
 
     Args:
@@ -182,9 +183,3 @@ class RecordEncoder:
 
     def _place(self, line: int) -> str:
         return f"line {line} of {self._job.listing}"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 from pipeline import storage
 from pipeline.errors import BadImage, ShardmillError, Vanished
 from pipeline.im2rec.job import PackJob, check_root
 from pipeline.storage import FileInfo
+from pipeline.storage.closing import Closing
 
 _LARGEST: Final = 1 << 28  # bytes of an image: half of what a record holds
 
 
-class ImageFiles:
+class ImageFiles(Closing):
     """The files of the images that a job packs.
 
     Args:
@@ -94,12 +95,6 @@ class ImageFiles:
         if self._job.below_root:
             remedy += "; a name that begins with / lies below ROOT too: / as ROOT makes it absolute"
         raise BadImage("there is no such image", remedy=remedy)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def check_bytes(size: int) -> None:

@@ -12,8 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from types import TracebackType
-from typing import Final, NoReturn, Self
+from typing import Final, NoReturn
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +26,7 @@ from pipeline.errors import TransientError, Vanished
 from pipeline.segments import places as spelled
 from pipeline.segments.layout import INDEX, SegmentLayout
 from pipeline.storage import FileInfo, Location
+from pipeline.storage.closing import Closing
 
 _STEP: Final = 1 << 20  # bytes that are read at once
 
@@ -139,7 +139,7 @@ def _pieces(reader: storage.Ranges, start: int, length: int) -> Iterator[memoryv
         yield view
 
 
-class ShardSources:
+class ShardSources(Closing):
     """Reads the images of one shard from sorted segments, and all else where it lies.
 
     Args:
@@ -210,15 +210,3 @@ class ShardSources:
         """Close every file."""
         self._archives.close()
         self._sorted.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-        /,
-    ) -> None:
-        self.close()

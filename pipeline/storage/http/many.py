@@ -10,9 +10,10 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final, Self
+from typing import Final
 
 from pipeline.errors import ObjectChanged
+from pipeline.storage.closing import Closing
 from pipeline.storage.http.answers import Outcome
 from pipeline.storage.http.many_answers import (
     etag_of,
@@ -58,7 +59,7 @@ class _Pending:
     seen: str = ""
 
 
-class Many:
+class Many(Closing):
     """Receives objects; see `receive`.
 
     Args:
@@ -149,12 +150,6 @@ class Many:
         for pending in self._pending:
             self._transfer.cancel(pending.ticket)
         self._pending.clear()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     @property
     def _done(self) -> list[_Pending]:

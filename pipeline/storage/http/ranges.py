@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import Final, Self
+from typing import Final
 
 from pipeline.errors import ObjectChanged, ObjectMissing
+from pipeline.storage.closing import Closing
 from pipeline.storage.fileinfo import FileInfo
 from pipeline.storage.http.announced import Announced, Group, Key
 from pipeline.storage.http.objects import Objects, RemoteObject
@@ -27,7 +28,7 @@ _NOTHING: Final = memoryview(b"")
 FROM_THE_ORIGIN: Final = (("Cache-Control", "no-cache"),)
 
 
-class RemoteReader:
+class RemoteReader(Closing):
     """Reads byte ranges of many objects below an address.
 
     Args:
@@ -205,9 +206,3 @@ class RemoteReader:
         self._announced.drop(group)
         if group.ticket is not None:
             self._transfer.cancel(group.ticket)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

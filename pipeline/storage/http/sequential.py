@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Final, Self
+from typing import Final
 
+from pipeline.storage.closing import Closing
 from pipeline.storage.fileinfo import FileInfo
 from pipeline.storage.http.objects import Objects, RemoteObject
 from pipeline.storage.http.refusals import missing
@@ -40,7 +41,7 @@ def open_object(place: Remote, objects: Objects, transfer: Transfer) -> Sequenti
     return SequentialReader(place, found, transfer, renew=renew)
 
 
-class SequentialReader:
+class SequentialReader(Closing):
     """Reads one object front to back, with the methods of `storage.RangeReader`.
 
     What is read in another order comes by a request of its own, and nothing ahead of it. The view
@@ -139,12 +140,6 @@ class SequentialReader:
         ticket, buffer = self._parts.pop(number)
         self._transfer.cancel(ticket)
         self._free.append(buffer)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def _put(buffer: memoryview, at: int, piece: memoryview) -> None:

@@ -13,10 +13,11 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Final, Self
+from typing import Final
 from urllib.parse import quote, urljoin
 
 from pipeline.errors import ShardmillError
+from pipeline.storage.closing import Closing
 from pipeline.storage.http import refusals
 from pipeline.storage.http.answers import Outcome
 from pipeline.storage.http.handle import Handle
@@ -37,7 +38,7 @@ _SIGNED: Final = frozenset({Outcome.FORBIDDEN, Outcome.EXPIRED})
 _WRONG_REGION: Final = frozenset({301, 400})  # by which S3 refuses what is signed for another
 
 
-class Transfer:
+class Transfer(Closing):
     """Carries out requests by libcurl's multi interface.
 
     Args:
@@ -271,12 +272,6 @@ class Transfer:
             return False
         ticket.url, ticket.redirects = ticket.request.url, 0
         return True
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def _multi(in_flight: int) -> pycurl.CurlMulti:

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final, Self
+from typing import Final
 
 from pipeline.errors import ObjectChanged
+from pipeline.storage.closing import Closing
 from pipeline.storage.fileinfo import FileInfo
 from pipeline.storage.http.objects import WholeObjects, renewed
 from pipeline.storage.http.ranges import FROM_THE_ORIGIN, MOST_BYTES
@@ -40,7 +41,7 @@ class _Wanted:
     ticket: Ticket | None = None
 
 
-class WholeReader:
+class WholeReader(Closing):
     """Reads whole objects below an address, in the order in which they are announced.
 
     Args:
@@ -193,9 +194,3 @@ class WholeReader:
             self._distrusted.discard(source)
             request = replace(request, headers=request.headers + FROM_THE_ORIGIN)
         return self._transfer.submit(request, renew=partial(renewed, self._objects, source))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

@@ -11,8 +11,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import TypeVar
 
+from pipeline.storage.closing import Closing
 from pipeline.storage.fileinfo import FileInfo
 from pipeline.storage.local.listing import stat
 from pipeline.storage.local.oserrors import translate_oserrors
@@ -29,7 +30,7 @@ _SHARE = 4  # of the files that a process may open, a reader takes one in so man
 _NO_DESCRIPTOR = {errno.EMFILE, errno.ENFILE}
 
 
-class RangeReader:
+class RangeReader(Closing):
     """Reads byte ranges of one file.
 
     The view that `read` returns is valid until the next `read`: the buffer is reused, because
@@ -79,12 +80,6 @@ class RangeReader:
         """Close the file."""
         os.close(self._fd)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
 
 def holds(path: Path, content: bytes) -> bool:
     """Whether a file holds exactly some bytes; one of another size is not read."""
@@ -93,7 +88,7 @@ def holds(path: Path, content: bytes) -> bool:
         return same_size and reader.read(0, len(content)) == content
 
 
-class SourceReader:
+class SourceReader(Closing):
     """Reads byte ranges of many files in a folder, of which few are open at a time.
 
     The view that `read` returns is valid until the next `read`, as with `RangeReader`.
@@ -219,12 +214,6 @@ class SourceReader:
         if fd is not None:
             with contextlib.suppress(OSError):  # only read from, so nothing can be lost
                 os.close(fd)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def _read_cached(view: memoryview, fd: int, offset: int) -> int:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Self
 
+from pipeline.storage.closing import Closing
 from pipeline.storage.local.oserrors import translate_oserrors, translated
 from pipeline.storage.local.staging import Buffer
 from pipeline.storage.location import Location
 
 
-class SharedFile:
+class SharedFile(Closing):
     """A file that another process has staged and will publish, opened to write parts of it.
 
     The places are that process's business: parts that do not overlap need no lock. It syncs them
@@ -49,9 +49,3 @@ class SharedFile:
             os.close(self._fd)
         except OSError as error:
             raise translated(error, self.path) from error
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

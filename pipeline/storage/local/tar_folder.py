@@ -30,6 +30,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from pipeline.errors import InputRefused
+from pipeline.storage.closing import Closing
 from pipeline.storage.fileinfo import FileInfo
 from pipeline.storage.local.oserrors import translate_oserrors
 from pipeline.storage.local.retrying import patiently
@@ -133,7 +134,7 @@ def forget() -> None:
     _known.clear()
 
 
-class TarFolderReader:
+class TarFolderReader(Closing):
     """Reads byte ranges of the tar that a folder of tars makes; see `readers.Ranges`.
 
     Args:
@@ -195,12 +196,6 @@ class TarFolderReader:
         """Close every file."""
         while self._open:
             os.close(self._open.popitem()[1])
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _at(self, offset: int) -> int:
         """Return the number of the file that a place belongs to, with header and padding."""
