@@ -14,15 +14,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import OutputDamaged, UsageError
-from pipeline.formats.registry import FORMATS
-from pipeline.loaders import position
+from pipeline.errors import UsageError
+from pipeline.loaders import image_records, position
 from pipeline.loaders.division import ALONE, Consumer, check_world
 from pipeline.loaders.frameworks import missing
+from pipeline.loaders.image_records import ImageRecords
 from pipeline.loaders.order import Order, seed_of
 from pipeline.loaders.position import Position, Terms, reached
 from pipeline.loaders.shards import Shards, open_shards
-from pipeline.state.current import REMEDY
 from pipeline.storage import RemoteOptions
 
 try:
@@ -30,8 +29,6 @@ try:
 except ImportError as error:
     raise missing("MXNet", None, error) from error
 
-_FORMAT: Final = "recordio"
-_SUFFIX: Final = ".rec"
 _APART: Final = ";"  # between the files that MXNet reads one after another
 _SEEDS: Final = 1 << 31  # what MXNet takes is a 32-bit integer
 _EACH_EPOCH: Final = 0x9E3779B1  # seeds of epochs are far from each other
@@ -87,7 +84,7 @@ def dataset(
     rank, size = check_world(world)
     given = {"batch_size": batch_size, "data_shape": data_shape, **more}
     _check_given(given, decode=decode)
-    shards = open_shards(out, split, _FORMAT, cache=cache, options=remote)
+    shards = open_shards(out, split, image_records.NAME, cache=cache, options=remote)
     chosen = seed_of(seed, shuffle=shuffle)
     terms = Terms(shards.identity, rank, size, chosen)
     if not decode:
@@ -199,10 +196,8 @@ class RecordReader:
     """
 
     def __init__(self, shards: Shards, terms: Terms) -> None:
-        self._shards, self._terms = shards, terms
-        self._counts = tuple(shard.records for shard in shards.listed)
-        self._order = Order(self._counts, terms.seed)
-        self._files: dict[int, Any] = {}
+        self._records, self._terms = ImageRecords(shards), terms
+        self._order = Order(tuple(shard.records for shard in shards.listed), terms.seed)
         self._now = Position()
         self._numbers = self._order_of(0)
 
@@ -215,14 +210,15 @@ class RecordReader:
 
         Raises:
             IndexError: there is no such record.
-            OutputDamaged: an index is not of what its shard holds.
+            OutputDamaged: shard or index is missing, or not as it was written.
+            ShardmillError: a file cannot be read, or fetched into the cache.
         """
         if not 0 <= place < len(self):
             raise IndexError(f"record {place} of {len(self)}")
-        shard, at = self._shards.place(self._numbers[place])
-        file = self._file(shard)
-        header, image = mx.recordio.unpack(file.read_idx(file.keys[at]))
-        return header, image
+        header, image = mx.recordio.unpack(self._records.payload(self._numbers[place]))
+        if header.flag:
+            header = header._replace(label=header.label.copy())  # it was a view of the record
+        return header, image.tobytes()
 
     def __iter__(self) -> Iterator[tuple[Any, bytes]]:
         """Give the records of the epoch, from where a loaded state stands."""
@@ -255,27 +251,6 @@ class RecordReader:
 
     def _order_of(self, epoch: int) -> NDArray[np.int64]:
         return self._order.epoch(epoch, Consumer(self._terms.rank, self._terms.size))
-
-    def _file(self, shard: int) -> Any:
-        found = self._files.get(shard)
-        if found is None:
-            name = self._shards.listed[shard].file
-            index = self._shards.path(FORMATS[_FORMAT].files(name.removesuffix(_SUFFIX))[1])
-            path = self._shards.path(name)
-            found = mx.recordio.MXIndexedRecordIO(str(index), str(path), "r")
-            if len(found.keys) != self._counts[shard]:
-                raise OutputDamaged(
-                    "the index is not of what the shard holds",
-                    file=str(index),
-                    expected=f"the offsets of {self._counts[shard]} records",
-                    found=f"{len(found.keys)} records",
-                    remedy=REMEDY,
-                )
-            self._files[shard] = found
-        return found
-
-    def __getstate__(self) -> Mapping[str, Any]:
-        return {**self.__dict__, "_files": {}}
 
 
 def _check_given(given: Mapping[str, Any], *, decode: bool) -> None:

@@ -117,17 +117,22 @@ def frame(opening: bytes, data: Buffer = b"") -> list[Buffer]:
     return [b"".join(parts) + padding]
 
 
-def read_records(path: Location) -> Iterator[RawRecord]:
+def read_records(path: Location, start: int = 0, before: int = 0) -> Iterator[RawRecord]:
     """Yield the records of a shard in order, all but their data checked.
 
     Holds one record in memory. The format has no checksum, and a shard that is cut between two
     records reads as a shorter one: only a manifest tells.
 
+    Args:
+        path: the shard.
+        start: where the first record that is wanted begins, in bytes.
+        before: how many records precede it, for errors.
+
     Raises:
         OutputDamaged: see `read_parts`.
     """
     offset, begun = 0, bytearray()
-    for part in read_parts(path):
+    for part in read_parts(path, start, before):
         end = part.offset + len(part.framed)
         if part.flag == Flag.WHOLE:
             yield RawRecord(part.offset, end - part.offset, part.data)
@@ -140,8 +145,13 @@ def read_records(path: Location) -> Iterator[RawRecord]:
                 yield RawRecord(offset, end - offset, memoryview(begun))
 
 
-def read_parts(path: Location) -> Iterator[Part]:
+def read_parts(path: Location, start: int = 0, before: int = 0) -> Iterator[Part]:
     """Yield the parts that the records of a shard consist of, in order.
+
+    Args:
+        path: the shard.
+        start: see `read_records`.
+        before: see there.
 
     Raises:
         OutputDamaged: the file is missing or cut short; a part does not begin with the magic
@@ -152,7 +162,7 @@ def read_parts(path: Location) -> Iterator[Part]:
     if storage.stat(path) is None:
         raise OutputDamaged("the shard is missing", file=str(path), remedy=_REMEDY)
     with open_ranges(path) as file:
-        reader = _PartReader(file)
+        reader = _PartReader(file, start, before)
         while part := reader.next():
             yield part
 
@@ -168,11 +178,11 @@ def magics(data: Buffer) -> list[int]:
 class _PartReader:
     """Walks through a shard, and knows which record it is at."""
 
-    def __init__(self, file: Ranges) -> None:
+    def __init__(self, file: Ranges, start: int, before: int) -> None:
         self._file = file
         self._window, self._start = memoryview(b""), 0
-        self._at = 0
-        self._record = 0  # how many began
+        self._at = start
+        self._record = before  # how many began
         self._payload = 0  # bytes of the one at hand so far, the magic numbers it was cut at too
         self._inside = False  # whether it goes on
 
