@@ -34,6 +34,11 @@ class Foreign:
     unpack: str | None = None
     cause: str = ""
 
+    @property
+    def is_stream(self) -> bool:
+        """Whether the command writes what is in such data to its standard output."""
+        return self.unpack is not None and not self.unpack.startswith(_UNPACKED_TO_FILES)
+
 
 _WEB_PAGE: Final = Foreign(
     "a web page", cause="a web page was saved in its place, perhaps for want of a login"
@@ -97,7 +102,7 @@ def remedy(foreign: Foreign, file: str, *, container: str = "") -> str:
             f"`{command}`, and read the class folders with --tree; or pack an archive of plain tars"
         )
     command = foreign.unpack.format(file=shlex.quote(file))
-    whole = command if foreign.unpack.startswith(_UNPACKED_TO_FILES) else f"{command} > PLAIN.tar"
+    whole = f"{command} > PLAIN.tar" if foreign.is_stream else command
     return (
         f"unpack it: `{whole}`, put the plain tar in its place, and set `md5` in the configuration "
         "where that is the MD5 of the packed file"

@@ -19,7 +19,7 @@ from msgspec import Meta, Struct
 
 from pipeline import storage
 from pipeline.documents.decoding import decoded
-from pipeline.errors import InputRefused, OutputDamaged
+from pipeline.errors import InputRefused, OutputDamaged, abbreviate
 from pipeline.formats.found import FoundImage, Note
 from pipeline.formats.mds import columns
 from pipeline.formats.mds.index import NAME as INDEX
@@ -119,8 +119,8 @@ def images(path: Location, note: Note) -> Iterator[FoundImage]:
     with open_ranges(path) as file:
         of, offsets = _head(file)
         taken = _Taken.of(path, of)
-        for column in sorted({*of.encodings} - taken.all - _OF_THE_IMAGE):
-            note("a column that is not taken", f"{path}: {column}")
+        if passed := sorted({*of.encodings} - taken.all - _OF_THE_IMAGE):
+            note("columns that are not taken", f"{path}: {abbreviate(passed)}")
         for number, (start, end) in enumerate(itertools.pairwise(offsets), start=1):
             place = f"record {number}, byte {start}"
             try:

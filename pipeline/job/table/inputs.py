@@ -176,9 +176,9 @@ INPUT_OPTIONS: Final = (
         flag="--label-column",
         kind=Kind.TEXT,
         group=Group.INPUT,
-        help="Column of a CSV, TSV or JSONL list that holds the labels, numbers or texts; default:"
-        " label.",
-        commands=(LIST,),
+        help="Column of a CSV, TSV or JSONL list, or of Parquet, that holds the labels, numbers or"
+        " texts; default: label.",
+        commands=(LIST, RESHARD),
         field="label_column",
         default=Job.label_column,
         metavar="NAME",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ import pyarrow as pa
 import xxhash
 
 from pipeline import storage
-from pipeline.archives import packed_sources, parquet_rows
+from pipeline.archives import packed_sources, parquet_rows, signatures
 from pipeline.catalog import objects
 from pipeline.errors import InputRefused
 from pipeline.quantities import counted
@@ -40,6 +41,7 @@ COLLECTED: Final = pa.schema(
 MOST_STAMPS: Final = 50_000
 """Files beside the shards whose looks are kept, at most: an input of more is read each time."""
 _ROWS: Final = 1 << 14
+_PLAIN: Final = "FOLDER"  # what the one is called where a shard is unpacked to
 _MOST_LABEL: Final = (1 << 31) - 1
 _SIGNATURES: Final = ((b"\xff\xd8\xff", ".jpg"), (b"\x89PNG\r\n\x1a\n", ".png"))
 
@@ -78,13 +80,14 @@ class Tally:
             yield f"passed over, {what}: {counted(count, 'time')}, e.g. {self.examples[what]}"
 
 
-def collect(root: Location, shards: Iterable[str], tally: Tally) -> pa.Table:
+def collect(root: Location, shards: Iterable[str], tally: Tally, label: str = "") -> pa.Table:
     """Return the images of some shards, a table of `COLLECTED`.
 
     Args:
         root: folder that the names of shards are relative to.
         shards: their names.
         tally: counts what is passed over.
+        label: the column of the labels of Parquet files; "": the first that is called as one.
 
     Raises:
         InputRefused: a shard is empty, cut short or damaged; it says of an image what cannot be.
@@ -92,7 +95,7 @@ def collect(root: Location, shards: Iterable[str], tally: Tally) -> pa.Table:
     parts = [COLLECTED.empty_table()]
     for name in shards:
         rows, number = list[tuple[object, ...]](), 0
-        for image in images_of(root, name, tally.note):
+        for image in images_of(root, name, tally.note, label):
             number += 1
             if image.source:
                 tally.look(storage.below(root, image.source))
@@ -106,26 +109,38 @@ def collect(root: Location, shards: Iterable[str], tally: Tally) -> pa.Table:
     return pa.concat_tables(parts).unify_dictionaries()
 
 
-def images_of(root: Location, name: str, note: Note) -> Iterator[FoundImage]:
+def images_of(root: Location, name: str, note: Note, label: str = "") -> Iterator[FoundImage]:
     """Yield the images of one shard; arguments and errors as of `collect`."""
     path = storage.below(root, name)
     if parquet_rows.is_parquet(name):
-        return parquet_images.images(root, name, note)
+        return parquet_images.images(root, name, note, label)
     if packed_sources.is_zip(name):
         return zip_images.images(root, name, note)
     if shard_files.is_archive(name):
         return tar_images.images(path, note)
     known = foreign.format_of(path)
     if known is None:
-        info = storage.stat(path)
-        raise InputRefused(
-            "no shard of a format that is read",
-            file=str(path),
-            expected="a TFRecord, RecordIO or MDS shard, or a tar",
-            found="an empty file" if info is not None and not info.size else "other bytes",
-            remedy="get it again from where it came from, or move it away",
-        )
+        raise _no_shard(path)
     return foreign.images(path, known, note)
+
+
+def _no_shard(path: Location) -> InputRefused:
+    with storage.open_ranges(path) as file:
+        head = bytes(file.read(0, signatures.HEAD_BYTES))
+    packed = signatures.recognise(head)
+    remedy = "get it again from where it came from, or move it away"
+    if packed is not None and packed.unpack is not None:
+        command = packed.unpack.format(file=shlex.quote(str(path)))
+        if packed.is_stream:
+            command += f" > {_PLAIN}/{shlex.quote(path.name)}"
+        remedy = f"unpack it into another folder, such as by `{command}`"
+    return InputRefused(
+        "no shard of a format that is read",
+        file=str(path),
+        expected="a TFRecord, RecordIO or MDS shard, or a tar",
+        found=packed.kind if packed is not None else "other bytes" if head else "an empty file",
+        remedy=remedy,
+    )
 
 
 def _row(image: FoundImage, shard: str, number: int) -> tuple[object, ...]:
@@ -165,7 +180,9 @@ def _path(name: str) -> str:
 def _objects(image: FoundImage, name: str, shard: str) -> list[dict[str, Any]]:
     classes = image.box_classes or (objects.UNKNOWN,) * len(image.boxes)
     ids = image.box_ids or (None,) * len(image.boxes)
-    flags = image.flags or (None,) * len(image.boxes)
+    # A class is read with the flags: who says one says that no flag is set, unless he says more.
+    unset = 0 if any(ids) else None
+    flags = image.flags or (unset,) * len(image.boxes)
     listed = list[dict[str, Any]]()
     for box, own, own_id, bits in zip(image.boxes, classes, ids, flags, strict=True):
         if not all(0 <= side <= 1 for side in box) or box[0] > box[2] or box[1] > box[3]:

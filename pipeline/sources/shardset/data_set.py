@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from pipeline import storage
+from pipeline.archives.parquet_rows import is_parquet
 from pipeline.catalog import class_table as classtable
 from pipeline.catalog.classes import NO_LABELS, LabelTable
 from pipeline.errors import InputRefused, UsageError, abbreviate
@@ -62,6 +63,7 @@ class ShardSet(DataSet):
         split_names.check(job.name)
         path, root = storage.parse(job.images), storage.parse(job.root)
         check_shareable(path, "a shard")
+        _check_options(job)
         own: dict[str, OwnSplit] = {}
         if job.packed and own_output.is_output(path):
             own = own_output.splits(path, job.source_format)
@@ -147,7 +149,8 @@ class ShardSet(DataSet):
             labelled = {name: self.own[name].read(tallies[name]) for name in names}
         else:
             collected = {
-                name: collect(self.root, self.files[name], tallies[name]) for name in names
+                name: collect(self.root, self.files[name], tallies[name], self._label_column)
+                for name in names
             }
             for name, table in collected.items():
                 if not table.num_rows:
@@ -184,11 +187,18 @@ class ShardSet(DataSet):
         places = [storage.below(self.root, file) for file in self.files[name]]
         return Glance({str(place): storage.settled(place) for place in places})
 
+    @property
+    def _label_column(self) -> str:
+        """The column of Parquet files that was named; "": none was."""
+        return "" if self.job.label_column == Job.label_column else self.job.label_column
+
     def _asked(self, name: str) -> str:
         """Return a digest of what decides how a split is read; others share its classes."""
         splits = self.job.splits or tuple(self.splits)
+        columns = {"label_column": self._label_column} if self._label_column else {}
         return kept.asked(
             {
+                **columns,
                 "classes": classtable.read(Path(self.job.classes)).names
                 if self.job.classes
                 else None,
@@ -226,6 +236,36 @@ class ShardSet(DataSet):
             describes_objects=found.described,
             multi_hot=parameters.multi_hot if parameters else 0,
             class_names=self.table.names or found.names,
+        )
+
+
+def _check_options(job: Job) -> None:
+    """Check that nothing is asked of shards or an archive that only a list or a folder gives.
+
+    Raises:
+        UsageError: it is.
+    """
+    unpacked = "leave it out; or unpack the archive, and name the folder or a list of what is in it"
+    if job.shares:
+        raise UsageError(
+            "--split NAME=SHARE divides the images of a list or a folder",
+            file=job.images,
+            expected="a list or a folder",
+            remedy=unpacked,
+        )
+    if job.split_column or job.path_column != Job.path_column:
+        raise UsageError(
+            "--path-column and --split-column are of lists whose columns have names",
+            file=job.images,
+            expected="a list",
+            remedy="leave them out",
+        )
+    if job.label_column != Job.label_column and not (job.packed or is_parquet(job.images)):
+        raise UsageError(
+            "--label-column is of lists whose columns have names, and of Parquet files",
+            file=job.images,
+            expected="a list or a Parquet file",
+            remedy="leave it out",
         )
 
 

@@ -82,14 +82,14 @@ def found(labelled: Labelled, notes: Sequence[str]) -> Found:
     known = not pc.any(pc.equal(folders, "")).as_py()
     counts = folders.value_counts().to_pylist() if known else []
     own = any(index >= 0 for each in objects.class_indexes(rows["objects"]) for index in each)
-    more = (
-        [
+    more = list[str]()
+    if labelled.repeated:
+        more.append(
             f"images with a name that is not theirs alone: {labelled.repeated:,}; their number"
             " stands behind it"
-        ]
-        if labelled.repeated
-        else []
-    )
+        )
+    if bare := _without_a_class(rows):
+        more.append(f"images without a class: {bare:,} of {rows.num_rows:,}")
     return Found(
         images=rows.num_rows,
         bytes=pc.sum(rows["length"]).as_py(),
@@ -244,6 +244,18 @@ def _classes(saved: RecordedClasses | None) -> FolderClasses | None:
 
 def _known_widths(saved: RecordedWidths | None) -> LabelWidths | None:
     return None if saved is None else LabelWidths(**structs.asdict(saved))
+
+
+def _without_a_class(rows: pa.Table) -> int:
+    """Return how many images have no class, no other label, and no object."""
+    empty = (
+        pc.equal(pc.fill_null(pc.list_value_length(rows[name]), 0), 0)
+        for name in ("labels", "objects")
+    )
+    bare = pc.less(rows["class_index"], 0)
+    for each in empty:
+        bare = pc.and_(bare, each)
+    return pc.sum(bare).as_py() or 0
 
 
 def _names(table: pa.Table) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ several folders, these are the classes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +20,7 @@ from pipeline.catalog import class_table as classtable
 from pipeline.catalog import table as catalog
 from pipeline.catalog.class_table import ClassTable, FolderClasses
 from pipeline.errors import InputRefused
+from pipeline.sources.imagelist import split_folders
 from pipeline.sources.shardset.collecting import COLLECTED
 from pipeline.storage import Location
 
@@ -57,7 +58,8 @@ def label(
 
     Raises:
         InputRefused: some images have a number and others a word alone; a word is no name of a
-            class, or not in the table; a name of an image cannot be one.
+            class, or not in the table; a name of an image cannot be one; folders are the same
+            classes in several splits.
     """
     every = pa.concat_tables(
         [table.select(["label", "class_text"]) for table in collected.values()]
@@ -91,7 +93,29 @@ def label(
                 remedy="correct what has written the shards",
             )
     classes, _ = classtable.number(classtable.in_order(known), pinned, path)
+    if not has_words and not classes.pinned:
+        _check_no_splits(classes.table.names, path)
     return {name: _with_words(collected[name], texts, classes) for name, texts in words.items()}
+
+
+def _check_no_splits(folders: Sequence[str], path: Location) -> None:
+    """Check that the folders that are classes are not the same ones, once for each split.
+
+    Raises:
+        InputRefused: they are.
+    """
+    twice = split_folders.repeated(folders)
+    if twice is not None:
+        raise InputRefused(
+            "folders that are named as splits hold the same classes: each would have two labels",
+            file=str(path),
+            expected="the class folders of one split",
+            found=f"{twice.folder(twice.first)} and {twice.folder(twice.second)}",
+            remedy=f"unpack it, and name the folder that holds {twice.first} and {twice.second},"
+            " with --recursive: `shardmill imagelist` makes splits of these; or, if they are"
+            " classes, name all class folders in a file, as they are named here, and say --classes"
+            " FILE",
+        )
 
 
 def _below_shared(collected: Mapping[str, pa.Table]) -> dict[str, pa.Table]:

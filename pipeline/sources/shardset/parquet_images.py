@@ -12,17 +12,18 @@ from pipeline import storage
 from pipeline.archives import packed_sources
 from pipeline.archives.parquet_rows import PATH_NAMES, ParquetRows, path_column, view
 from pipeline.documents.decoding import decoded
-from pipeline.errors import InputRefused, NameTooLong, OutputDamaged
+from pipeline.errors import InputRefused, NameTooLong, OutputDamaged, abbreviate
 from pipeline.shards.foreign import FoundImage, Note
 from pipeline.sources.shardset import parquet_objects as objects
 from pipeline.storage import Buffer, Location, Sources
 
 _LABELS: Final = ("label", "labels", "cls", "class")
 _VECTOR: Final = "labels"
+_MOST_NESTED: Final = 4  # lists of features in each other
 _NAMES: Final = (*PATH_NAMES, "key", "__key__")
 
 
-def images(root: Location, file: str, note: Note) -> Iterator[FoundImage]:
+def images(root: Location, file: str, note: Note, label: str = "") -> Iterator[FoundImage]:
     """Yield the images of a file in the order of its rows; `offset` is the row, from 1.
 
     An image of which a row has a path alone is read from that file, relative to the folder of the
@@ -32,28 +33,30 @@ def images(root: Location, file: str, note: Note) -> Iterator[FoundImage]:
         root: folder that the name is relative to.
         file: its name.
         note: is told of rows without an image, and of columns that are not taken.
+        label: the column of the labels; "": the first that is called as one.
 
     Raises:
         ArchiveRefused: see `ParquetRows`.
-        InputRefused: labels are neither texts nor whole numbers, objects are malformed, or a path
-            leads to no file, or to one that is not taken.
+        InputRefused: there is no such column; labels are neither texts nor whole numbers, objects
+            are malformed, or a path leads to no file, or to one that is not taken.
     """
     path = storage.below(root, file)
     rows, files = ParquetRows(path), storage.open_sources(root)
     try:
         schema = rows.file.schema_arrow
-        label = _first(schema, _LABELS)
+        names = (label,) if label else _LABELS
+        _check_labels(schema, names, path, is_asked=bool(label))
+        label = _first(schema, names)
         name = _first(schema, _NAMES) if rows.column else path_column(schema)
-        if not label and not _is_vector(schema):
-            _check_no_labels(schema, path)
         inner = _path_of_image(schema, rows.column)
-        words = _class_names(schema, label, path)
+        words = _class_names(schema, path, label)
         vector = _VECTOR if _is_vector(schema) else ""
         boxes = objects.columns(schema)
+        kinds = _class_names(schema, path, objects.COLUMN, objects.CLASS) if boxes else ()
         others = [each for each in (label, name, inner, vector, *boxes) if each]
         taken = {each.partition(".")[0] for each in (rows.column, *others, *objects.SIZE)}
-        for column in sorted({*schema.names} - taken):
-            note("a column that is not taken", f"{path}: {column}")
+        if passed := sorted({*schema.names} - taken):
+            note("columns that are not taken", f"{path}: {abbreviate(passed)}")
         for group in range(rows.file.num_row_groups):
             said = rows.file.read_row_group(group, others, use_threads=False) if others else None
             found = rows.images(group)
@@ -79,7 +82,7 @@ def images(root: Location, file: str, note: Note) -> Iterator[FoundImage]:
                     encoded=own[2],
                     labels=_labels(listed, place, path, number),
                     **_label(said, label, words, place),
-                    **(objects.said(objects_of[place], path, number, note) if boxes else {}),
+                    **(objects.said(objects_of[place], kinds, path, number, note) if boxes else {}),
                 )
     finally:
         rows.close()
@@ -198,8 +201,17 @@ def _is_simple(kind: pa.DataType) -> bool:
     return bool(is_text or pa.types.is_integer(kind) or pa.types.is_boolean(kind))
 
 
-def _check_no_labels(schema: pa.Schema, path: Location) -> None:
-    for name in _LABELS:
+def _check_labels(
+    schema: pa.Schema, names: tuple[str, ...], path: Location, *, is_asked: bool
+) -> None:
+    """Check that a column of labels is of a type that is taken, and is there if it was named.
+
+    Raises:
+        InputRefused: it is not.
+    """
+    if _first(schema, names) or (not is_asked and _is_vector(schema)):
+        return
+    for name in names:
         if name in schema.names:
             raise InputRefused(
                 "labels of a type that is not taken",
@@ -208,8 +220,16 @@ def _check_no_labels(schema: pa.Schema, path: Location) -> None:
                 expected="texts, whole numbers or booleans",
                 found=str(schema.field(name).type),
                 remedy="write the column as whole numbers, or give it a name other than"
-                f" {', '.join(_LABELS)}",
+                f" {', '.join(names)}",
             )
+    if is_asked:
+        raise InputRefused(
+            "the file has no column of the name of that of the labels",
+            file=str(path),
+            expected=f"a column {names[0]}",
+            found=f"the columns {abbreviate(schema.names)}",
+            remedy="name one of these with --label-column",
+        )
 
 
 def _path_of_image(schema: pa.Schema, column: str) -> str:
@@ -237,17 +257,35 @@ def _label(said: pa.Table | None, label: str, words: tuple[str, ...], place: int
     return {"label": int(value), "class_text": words[value] if value < len(words) else ""}
 
 
-def _class_names(schema: pa.Schema, label: str, path: Location) -> tuple[str, ...]:
-    """Return the names of the classes, as the features of Hugging Face's datasets have them."""
+def _class_names(schema: pa.Schema, path: Location, *columns: str) -> tuple[str, ...]:
+    """Return the names of the classes, as the features of Hugging Face's datasets have them.
+
+    Args:
+        schema: of the file.
+        path: of the file.
+        columns: the column of the classes, and the field of it, if it is nested.
+    """
     said = (schema.metadata or {}).get(b"huggingface")
-    if said is None or not label:
+    if said is None or not all(columns):
         return ()
     try:
         document = decoded(said, dict[str, Any], Path(str(path)))
     except OutputDamaged:
         return ()
     feature: Any = document
-    for key in ("info", "features", label):
-        feature = feature.get(key) if isinstance(feature, Mapping) else None
-    names = feature.get("names") if isinstance(feature, Mapping) else None
+    for key in ("info", "features", *columns):
+        feature = _inner(feature).get(key)
+    names = _inner(feature).get("names")
     return tuple(map(str, names)) if isinstance(names, list) else ()
+
+
+def _inner(feature: object) -> Mapping[str, Any]:
+    """Return the feature of the elements of a list, which stand in it; of all else, it itself."""
+    for _ in range(_MOST_NESTED):
+        if isinstance(feature, list) and len(feature) == 1:
+            feature = feature[0]
+        elif isinstance(feature, Mapping) and isinstance(feature.get("_type"), str):
+            if "feature" not in feature:
+                break
+            feature = feature["feature"]
+    return feature if isinstance(feature, Mapping) else {}

@@ -21,7 +21,8 @@ from pipeline.storage import Location
 COLUMN: Final = "objects"
 SIZE: Final = ("width", "height")
 """Columns with the size of an image in pixels."""
-_BOX, _CLASS, _ID = "bbox", "category", "class_id"
+CLASS: Final = "category"
+_BOX, _ID = "bbox", "class_id"
 _SIDES: Final = 4
 _PIXEL: Final = 1.0  # that a box may leave its image by, as rounded ones do
 _MOST_CLASS: Final = (1 << 31) - 1
@@ -34,16 +35,19 @@ def columns(schema: pa.Schema) -> list[str]:
     if not all(pa.types.is_integer(schema.field(name).type) for name in SIZE):
         return []
     kind = schema.field(COLUMN).type
-    taken = [name for name in (_BOX, _CLASS, _ID, *FLAGS) if name in (_fields(schema) or ())]
+    taken = [name for name in (_BOX, CLASS, _ID, *FLAGS) if name in (_fields(schema) or ())]
     listed = [f"{COLUMN}.{name}" for name in taken] if pa.types.is_struct(kind) else [COLUMN]
     return [*SIZE, *listed]
 
 
-def said(row: Mapping[str, Any], path: Location, number: int, note: Note) -> dict[str, Any]:
+def said(
+    row: Mapping[str, Any], names: Sequence[str], path: Location, number: int, note: Note
+) -> dict[str, Any]:
     """Return what a row says of its objects: fields of `FoundImage`.
 
     Args:
         row: what was read of it.
+        names: of the classes of objects, which are their ids where nothing else is; empty: none.
         path: of the Parquet file.
         number: of the row, from 1.
         note: is told of what is said of objects and not taken.
@@ -67,7 +71,11 @@ def said(row: Mapping[str, Any], path: Location, number: int, note: Note) -> dic
             expected = f"{len(boxes)}: one for each box"
             _refuse(path, number, name, expected, f"{len(values)} values")
     corners = tuple(_fractions(box, width, height) for box in boxes)
-    return {"boxes": corners} | _classes(listed, path, number, note)
+    classes = _classes(listed, path, number, note)
+    if names and "box_ids" not in classes:
+        known = classes.get("box_classes", ())
+        classes["box_ids"] = tuple(names[each] if 0 <= each < len(names) else "" for each in known)
+    return {"boxes": corners} | classes
 
 
 def _lists(found: object, path: Location, number: int) -> dict[str, list[Any]]:
@@ -83,7 +91,7 @@ def _lists(found: object, path: Location, number: int) -> dict[str, list[Any]]:
         names = dict.fromkeys(name for each in found for name in each)
         found = {name: [each[name] for each in found] for name in names}
     said = found if isinstance(found, dict) else {}
-    taken = {name: said[name] for name in (_BOX, _CLASS, _ID, *FLAGS) if name in said}
+    taken = {name: said[name] for name in (_BOX, CLASS, _ID, *FLAGS) if name in said}
     for name, values in taken.items():
         if values is not None and not isinstance(values, list):
             _refuse(path, number, name, "a list with a value for each object", values)
@@ -102,13 +110,13 @@ def _classes(
         return False
 
     more: dict[str, Any] = {}
-    if all_are(_CLASS, _is_whole, "no whole number"):
+    if all_are(CLASS, _is_whole, "no whole number"):
         more["box_classes"] = tuple(
-            UNKNOWN if each is None else max(each, UNKNOWN) for each in listed[_CLASS]
+            UNKNOWN if each is None else max(each, UNKNOWN) for each in listed[CLASS]
         )
         if max(more["box_classes"]) > _MOST_CLASS:
             expected = f"whole numbers from 0 to {_MOST_CLASS}"
-            _refuse(path, number, _CLASS, expected, max(more["box_classes"]))
+            _refuse(path, number, CLASS, expected, max(more["box_classes"]))
     if all_are(_ID, lambda each: isinstance(each, str), "no text"):
         more["box_ids"] = tuple(each or "" for each in listed[_ID])
     known = [name for name in FLAGS if all_are(name, _is_flag, "no number")]

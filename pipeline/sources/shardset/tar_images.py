@@ -1,7 +1,8 @@
 """The images in a tar: samples of WebDataset, or plain files, which are read where they stand.
 
 Files side by side whose paths are the same up to the first dot of their last part are a sample,
-until one of them would be a second of its kind. Its
+until one of them would be a second of its kind. Where that gives no sample, since names have dots
+of their own, those are one whose paths are the same up to the last dot. Its
 class is in ``cls``, a number or a word; ``json`` may say more, in the words of this program's own
 shards. Other files of a sample, such as ``txt``, are counted and not taken.
 """
@@ -28,6 +29,8 @@ EXTENSIONS: Final = ("jpg", "jpeg", "jpe", "png", "webp", "bmp", "gif", "tif", "
 _LABEL, _FACTS, _TEXT = "cls", "json", "txt"
 _OF_SAMPLES: Final = frozenset((_LABEL, _FACTS, _TEXT))
 _LARGEST: Final = 1 << 30  # bytes of a member
+_MOST_DIGITS: Final = 20  # of a class; fewer than of the largest one are enough to refuse it
+_MOST_CLASS: Final = (1 << 31) - 1
 Part = tuple[Member, bytes]
 """A file of an archive, and its content."""
 
@@ -92,7 +95,18 @@ def _sample(name: str) -> str:
 
 def _of_sample(path: Location, members: list[Part], note: Note) -> Iterator[FoundImage]:
     fields = {_field(member.name): (member, content) for member, content in members}
-    stored = [part for part in members if _field(part[0].name).rpartition(".")[2] in EXTENSIONS]
+    if _OF_SAMPLES.isdisjoint(fields) and any(_end(part) in _OF_SAMPLES for part in members):
+        for each in _up_to_last_dot(members):
+            yield from _of_files(path, each, {_end(part): part for part in each}, note)
+    else:
+        yield from _of_files(path, members, fields, note)
+
+
+def _of_files(
+    path: Location, members: list[Part], fields: Mapping[str, Part], note: Note
+) -> Iterator[FoundImage]:
+    """Yield the images among files of one name; `fields` has each of these by what it is of it."""
+    stored = [part for part in members if _end(part) in EXTENSIONS]
     is_sample = not _OF_SAMPLES.isdisjoint(fields)
     place = f"{path}: {members[0][0].name}"
     if not stored:
@@ -104,12 +118,30 @@ def _of_sample(path: Location, members: list[Part], note: Note) -> Iterator[Foun
         stored = first[:1]
     if _TEXT in fields:
         note("a text of a sample, which is not taken", place)
+    for part in members:
+        if _end(part) not in EXTENSIONS and part not in map(fields.get, _OF_SAMPLES):
+            note("a file beside an image, which is not taken", f"{path}: {part[0].name}")
     said = _said(path, fields) if is_sample else {}
+    if _FACTS in fields and not said:
+        note("JSON of a sample that says nothing that is taken", place)
     for member, content in stored:
         if not content:
             note("an image of no bytes", f"{path}: {member.name}")
             continue
         yield FoundImage(name=member.name, offset=member.offset, encoded=content, **said)
+
+
+def _up_to_last_dot(members: Iterable[Part]) -> list[list[Part]]:
+    """Return files in groups whose paths are the same up to the last dot, in their order."""
+    groups: dict[str, list[Part]] = {}
+    for part in members:
+        groups.setdefault(part[0].name.rpartition(".")[0], []).append(part)
+    return list(groups.values())
+
+
+def _end(part: Part) -> str:
+    """Return what is behind the last dot of the name of a file, in lower case."""
+    return _field(part[0].name).rpartition(".")[2]
 
 
 def _field(name: str) -> str:
@@ -131,8 +163,10 @@ def _said(path: Location, fields: Mapping[str, Part]) -> dict[str, Any]:
             raise _refused(
                 path, member, "a class that is not UTF-8", "a number or a word"
             ) from None
-        if text.removeprefix("-").isascii() and text.removeprefix("-").isdigit():
-            said["label"] = int(text) if int(text) >= 0 else None
+        digits = text.removeprefix("-")
+        if digits.isascii() and digits.isdigit():
+            number = int(digits.lstrip("0")[:_MOST_DIGITS] or "0")
+            said["label"] = None if number and digits != text else number
         elif text:
             said["class_text"] = text
     return said
@@ -158,18 +192,30 @@ def _facts(path: Location, member: Member, content: bytes) -> dict[str, Any]:
 
 def _objects(listed: object, count: int) -> dict[str, Any]:
     """Return what the objects of this program's own samples say of as many boxes."""
-    known = isinstance(listed, list) and len(listed) == count
-    if not known or not all(isinstance(each, dict) for each in listed):  # type: ignore[attr-defined]
+    if not isinstance(listed, list) or len(listed) != count or not all(map(_is_object, listed)):
         return {}
-    every: list[dict[str, Any]] = listed  # type: ignore[assignment]
-    flags = (each.get("flags") for each in every)
     return {
-        "box_classes": tuple(int(each.get("class_index", -1)) for each in every),
-        "box_ids": tuple(str(each.get("class_id", "")) for each in every),
+        "box_classes": tuple(each.get("class_index", -1) for each in listed),
+        "box_ids": tuple(each.get("class_id", "") for each in listed),
         "flags": tuple(
-            sum(objects.FLAGS.get(name, 0) for name in set(names or ())) for names in flags
+            sum(objects.FLAGS.get(name, 0) for name in set(each.get("flags", ())))
+            for each in listed
         ),
     }
+
+
+def _is_object(found: object) -> bool:
+    if not isinstance(found, dict):
+        return False
+    index, flags = found.get("class_index", -1), found.get("flags", [])
+    is_index = isinstance(index, int) and not isinstance(index, bool)
+    return (
+        is_index
+        and -1 <= index <= _MOST_CLASS
+        and isinstance(found.get("class_id", ""), str)
+        and isinstance(flags, list)
+        and all(isinstance(name, str) for name in flags)
+    )
 
 
 def _is_box(box: object) -> bool:

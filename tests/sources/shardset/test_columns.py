@@ -52,7 +52,7 @@ def test_mds_shards_of_another_program(tmp_path: Path, out: Path) -> None:
     said = run("reshard", tmp_path / "in", "--out", out, "--format", "tfrecord")
     assert "train: complete, 3 records" in said
     assert "a record without an image: 1 time" in said
-    assert "a column that is not taken: 2 times" in said
+    assert "columns that are not taken: 2 times" in said
     assert records(out, "train") == expected((0, 3), (2, -1), (3, 1))
     assert "3 compared" in run("verify", out, "--against", tmp_path / "in")
     (folder / "shard.00001.mds").unlink()

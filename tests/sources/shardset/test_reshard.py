@@ -220,7 +220,7 @@ def test_rows_of_parquet_come_with_the_names_of_their_classes(tmp_path: Path, ou
     words = ("reshard", tmp_path / "in", "--out", out, "--format", "tfrecord", "--shards", 2)
     said = run(*words)
     assert "passed over beside the shards: 1 file, e.g. index.parquet" in said
-    assert "a column that is not taken: 1 time" in said
+    assert "columns that are not taken: 1 time" in said
     assert [(row["key"], row["class_index"], row["class_text"]) for row in rows(out, "train")] == [
         ("0.jpg", 1, "bee"),
         ("1.jpg", 0, "ant"),
