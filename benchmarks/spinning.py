@@ -5,7 +5,8 @@ and write of it is counted by a model of a disk (`benchmarks.disk_model`). The s
 ILSVRC2012, and has its shape: images of the same size, pieces of a shard in a segment as long as
 with 1,024 shards and 69 segments of 2 GiB, as many times more shards than segments, and as small a
 memory beside the archive as 16 GB beside 148 GB. That the archive is verified is a sequential read
-of it, and counted as such; so are the two passes through the plan before each segment is sorted.
+of it, and counted as such; so is the pass through the plan, and
+through the hashes of members, that finds the images of all segments.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from pipeline import paths, storage
 from pipeline.job.options import Job
 from pipeline.job.resolve import ResolvedJob, resolve
 from pipeline.segments import of_split
-from pipeline.segments.make import make_segment, planned_images
+from pipeline.segments.make import make_rows, make_segment, planned_rows
 from pipeline.shards.work import ShardWork
 
 _ARCHIVE_BYTES, _SHARDS, _SEGMENT_BYTES, _MEMORY = 147_897_477_120, 1024, 1 << 31, 16e9
@@ -98,13 +99,18 @@ def _sort(resolved: ResolvedJob, disk: Disk) -> None:
     split = resolved.splits[_SPLIT]
     layout = of_split.sorted_layout(resolved, split)
     plan = storage.on_this_machine(paths.plan(resolved.out, split.name, split.plan_digest))
-    info = plan.stat()
-    for number in range(layout.segments if layout else 0):
-        for _ in ("its hash", "which images begin in the segment"):  # it is mapped: not seen
-            disk.read((info.st_dev, info.st_ino), 0, info.st_size)
-        images = planned_images(resolved, split, number)
+    if layout is None:
+        return
+    hashes = (paths.member_hashes(resolved.out, each) for each in layout.archives)
+    for table in (*map(storage.on_this_machine, hashes), plan):  # they are mapped: not seen
+        info = table.stat()
+        disk.read((info.st_dev, info.st_ino), 0, info.st_size)
+    with counting(disk):
+        make_rows(resolved, split)
+    for number in range(layout.segments):
         with counting(disk):
-            make_segment(resolved, split, number, images, lambda _: None)
+            rows = planned_rows(resolved, split, number)
+            make_segment(resolved, split, number, rows, lambda _: None)
 
 
 def main() -> None:

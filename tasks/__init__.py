@@ -45,7 +45,7 @@ if TYPE_CHECKING or "luigi" in sys.modules:
         VerifyArchives,
     )
     from tasks.run import plainlogs
-    from tasks.segments import SortSegment
+    from tasks.segments import FindSegmentRows, SortSegment
     from tasks.shards import SetCurrent, WriteManifest, WriteShards
     from tasks.trees import ChangeClasses, ChangeTree, ExtractClasses, ExtractTree
 
@@ -69,6 +69,7 @@ __all__ = [
     "FetchArchive",
     "FetchArchives",
     "FetchMetadata",
+    "FindSegmentRows",
     "ImageList",
     "KeepTerms",
     "OpenImagesFiles",

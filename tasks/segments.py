@@ -1,20 +1,37 @@
-"""The step that sorts archives by shard, a segment at a time, where a disk seeks slowly."""
+"""The steps that sort archives by shard, a segment at a time, where a disk seeks slowly."""
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import luigi
 
 from pipeline import manifest
-from pipeline.documents.segments import SegmentMark
-from pipeline.job.artifacts import PLAN, SEGMENTS, Artifact
+from pipeline.documents.segments import SegmentMark, SegmentRowsMark
+from pipeline.job.artifacts import SEGMENT_ROWS, SEGMENTS, Artifact
 from pipeline.job.resolve import ResolvedJob
 from pipeline.segments import of_split, places
-from pipeline.segments.make import make_segment, planned_images
+from pipeline.segments.make import make_rows, make_segment, planned_rows
+from pipeline.segments.rows import bounds
 from pipeline.storage import Location
 from tasks.base import Volume
 from tasks.splits import SplitTask
+
+_ONE_READER: Final = "archives in their order"
+
+
+class FindSegmentRows(SplitTask):
+    """The rows of a plan by segment, for all segments; `digest` is the segments'."""
+
+    makes = SEGMENT_ROWS
+    document_kind = SegmentRowsMark
+    resources = {_ONE_READER: 1}  # noqa: RUF012 - Luigi's own
+
+    def make(self) -> Volume:
+        """Read the plan once, and write its rows by segment."""
+        with self.counter(self.split_job.expected.images, "images") as progress:
+            written = make_rows(self.resolved, self.split_job, progress)
+        return Volume(images=written.images)
 
 
 class SortSegment(SplitTask):
@@ -23,7 +40,7 @@ class SortSegment(SplitTask):
     number: luigi.IntParameter = luigi.IntParameter(description="0-based number of the segment")
     makes = SEGMENTS
     document_kind = SegmentMark
-    resources = {"archives in their order": 1}  # noqa: RUF012 - Luigi's own
+    resources = {_ONE_READER: 1}  # noqa: RUF012 - Luigi's own
     """One at a time: two would make the disk go to and fro, and each holds a whole segment."""
 
     @classmethod
@@ -58,9 +75,10 @@ class SortSegment(SplitTask):
 
     def make(self) -> Volume:
         """Read the segment, and write its images by shard."""
-        self.check(*self.needed(PLAN))
-        images = planned_images(self.resolved, self.split_job, self.number)
-        start, stop = images.bounds
+        (source,) = self.needed(SEGMENT_ROWS)
+        with self.invalidating(source):
+            rows = planned_rows(self.resolved, self.split_job, self.number)
+        start, stop = bounds(rows)
         with self.counter(stop - start, "bytes") as progress:
-            make_segment(self.resolved, self.split_job, self.number, images, progress)
-        return Volume(images=images.rows.num_rows, size=stop - start)
+            make_segment(self.resolved, self.split_job, self.number, rows, progress)
+        return Volume(images=len(rows), size=stop - start)

@@ -122,7 +122,14 @@ def read_shard(path: Location, shard: int, expected: str | None = None) -> pa.Re
         stored = pa.ipc.open_file(file).get_batch(shard)
         rows = earlier.as_now(stored, SCHEMA)
         catalog.check(rows)
-        found = _hash(stored) if expected is not None else None
+        if expected is not None:
+            _compare(path, shard, stored, expected)
+    return rows
+
+
+def _compare(path: Location, shard: int, stored: pa.RecordBatch, expected: str) -> None:
+    """Compare the rows of a shard, as they are stored, with their hash."""
+    found = _hash(stored)
     if found != expected:
         raise OutputDamaged(
             "the plan is not as it was written",
@@ -132,22 +139,28 @@ def read_shard(path: Location, shard: int, expected: str | None = None) -> pa.Re
             found=found,
             remedy="remove the file and run the same command again: it is made anew",
         )
-    return rows
 
 
-def read(path: Location) -> Iterator[pa.RecordBatch]:
+def read(path: Location, expected: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
     """Yield the rows of each shard of a plan, in order.
 
+    Args:
+        path: the plan.
+        expected: the hashes that `write` returned; None: they are not checked.
+
     Raises:
-        OutputDamaged: the file is no plan.
+        OutputDamaged: the file is no plan, or the rows of a shard are not those that were written.
         Vanished: there is none.
     """
     with storage.open_arrow(path) as file:
         reader = pa.ipc.open_file(file)
-        for shard in range(reader.num_record_batches):
+        for shard in range(reader.num_record_batches if expected is None else len(expected)):
             tablebounds.check_batch(file, shard)
-            rows = earlier.as_now(reader.get_batch(shard), SCHEMA)
+            stored = reader.get_batch(shard)
+            rows = earlier.as_now(stored, SCHEMA)
             catalog.check(rows)
+            if expected is not None:
+                _compare(path, shard, stored, expected[shard])
             yield rows
 
 

@@ -23,7 +23,7 @@ and compiles the methods of a dataclass anew each time, which takes a hundred ti
     labels/*.json                    tables.LabelsMark
     catalogs/*.json                  tables.CatalogMark
     plans/*.json                     tables.PlanMark
-    segments/<digest>/*.json         segments.SegmentMark
+    segments/<digest>/*.json         segments.SegmentMark, and SegmentRowsMark of rows.json
     shards/<digest>/*.json           shards.ShardMark
     trees/<digest>/*.json            shards.GroupMark, and tree_listing beside it
     products/*.json                  products.ProductMark

@@ -40,7 +40,7 @@ from pipeline.documents.report import (
     ReportPagesMark,
     ReportSheetsMark,
 )
-from pipeline.documents.segments import SegmentMark
+from pipeline.documents.segments import SegmentMark, SegmentRowsMark
 from pipeline.documents.shards import GroupMark, ShardClaim, ShardMark, ShardTerms
 from pipeline.documents.sources import (
     RecordedList,
@@ -71,6 +71,7 @@ _BY_PATH: Final[Mapping[str, type[Sealed]]] = {
     "labels/*": LabelsMark,
     "catalogs/*": CatalogMark,
     "plans/*": PlanMark,
+    "segments/*/rows.*": SegmentRowsMark,
     "segments/*/*": SegmentMark,
     "generations/*": AppendRecord,
     "terms/*": ShardTerms,

@@ -1,4 +1,4 @@
-"""The mark of a sorted segment of archives."""
+"""The marks of sorted segments of archives, and of the rows that they are made of."""
 
 from __future__ import annotations
 
@@ -29,4 +29,26 @@ class SegmentMark(Struct, frozen=True):
     number: Position
     images: Size
     index: ContentHash
+    files: tuple[FileEntry, ...]
+
+
+class SegmentRowsMark(Struct, frozen=True):
+    """The mark of the rows of a plan by segment, see `pipeline.segments.rows`.
+
+    Attributes:
+        digest: of all that decides the bytes of the segments of a split.
+        split: name of the split.
+        plan: digest of its plan.
+        shards: digest of its shards, whatever their format.
+        images: how many rows there are.
+        runs: how many of them are sorted at a time.
+        files: the file of the rows.
+    """
+
+    digest: Digest
+    split: Key
+    plan: Digest
+    shards: Digest
+    images: Size
+    runs: Size
     files: tuple[FileEntry, ...]

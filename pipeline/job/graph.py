@@ -18,6 +18,7 @@ from pipeline.job.artifacts import (
     LINK,
     MANIFEST,
     PLAN,
+    SEGMENT_ROWS,
     SEGMENTS,
     SHARDS,
     TERMS,
@@ -173,7 +174,7 @@ def _of_split(resolved: ResolvedJob, split: SplitJob) -> Iterator[Artifact]:
         step="plan",
     )
     if segments.is_sorted(resolved, split):
-        yield _segments(resolved, split)
+        yield from _segments(resolved, split)
     yield Artifact(
         kind=SHARDS,
         split=split.name,
@@ -190,14 +191,23 @@ def _of_split(resolved: ResolvedJob, split: SplitJob) -> Iterator[Artifact]:
         yield from _of_output(resolved, split, output)
 
 
-def _segments(resolved: ResolvedJob, split: SplitJob) -> Artifact:
+def _segments(resolved: ResolvedJob, split: SplitJob) -> Iterator[Artifact]:
     digest = segments.digest(resolved, split)
-    return Artifact(
+    yield Artifact(
+        kind=SEGMENT_ROWS,
+        split=split.name,
+        digest=digest,
+        files=(segment_places.rows(resolved.out, digest),),
+        mark=segment_places.rows_mark(resolved.out, digest),
+        needs=(name_of(PLAN, split.name), *_images(split)),
+        step="sort",
+    )
+    yield Artifact(
         kind=SEGMENTS,
         split=split.name,
         digest=digest,
         files=(segment_places.folder(resolved.out, digest),),
-        needs=(name_of(PLAN, split.name), *_images(split)),
+        needs=(name_of(SEGMENT_ROWS, split.name), *_images(split)),
         step="sort",
     )
 

@@ -101,6 +101,11 @@ class SegmentLayout:
         """Return the number of the segment that each position lies in, from 0; -1: in none."""
         return np.where(positions < 0, -1, positions // self.segment_bytes)
 
+    def place(self, position: int) -> tuple[str, int]:
+        """Return the archive that a position lies in, and the offset there, in bytes."""
+        number = int(np.searchsorted(self._firsts, position, "right")) - 1
+        return self.archives[number], position - int(self._firsts[number])
+
     def ranges(self, start: int, stop: int) -> Iterator[ArchiveRange]:
         """Yield the parts of archives that lie between two positions, in order."""
         for archive, first, size in zip(

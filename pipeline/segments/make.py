@@ -1,36 +1,74 @@
-"""Makes one sorted segment of the archives of a split, and publishes it with its mark."""
+"""Makes sorted segments of the archives of a split, and what they need; each with its mark."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from pipeline import manifest, paths, storage
-from pipeline.catalog import plan
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline import manifest, storage
+from pipeline.documents.segments import SegmentRowsMark
+from pipeline.errors import OutputDamaged
 from pipeline.job.resolve import ResolvedJob
 from pipeline.job.split import SplitJob
 from pipeline.segments import of_split, places
-from pipeline.segments.sort import SegmentImages, images_of, sort_segment
+from pipeline.segments.rows import WrittenRows, read_rows, write_rows
+from pipeline.segments.sort import SegmentImages, sort_segment
+from pipeline.shards.planned import ShardPlan
 from pipeline.shards.write import check_unchanged
 from pipeline.state import raw_archives, unverified
 
 
-def planned_images(resolved: ResolvedJob, split: SplitJob, number: int) -> SegmentImages:
-    """Return the images of a segment, by its 0-based number, as the plan has them.
+def make_rows(
+    resolved: ResolvedJob, split: SplitJob, progress: Callable[[int], None] = lambda _: None
+) -> WrittenRows:
+    """Read the plan of a split once, and write its rows by segment; return how many there are.
 
-    Whoever calls it has compared the plan with its hash: here its form is looked at, no more.
+    Args:
+        resolved: the job.
+        split: the split.
+        progress: called with the rows read so far.
 
     Raises:
-        OutputDamaged: the plan is none.
+        TransientError: the plan is damaged: it is made anew.
     """
-    planned = paths.plan(resolved.out, split.name, split.plan_digest)
-    return images_of(of_split.layout_of(resolved, split), number, plan.read(planned))
+    out, layout = resolved.out, of_split.layout_of(resolved, split)
+    plan, members = ShardPlan(out, split), split.source.known_contents(out)
+    with storage.StagedFile(places.rows(out, layout.digest)) as staged:
+        written = write_rows(staged, layout, plan.every(), members, progress)
+        document = {
+            "digest": layout.digest,
+            "split": split.name,
+            "plan": split.plan_digest,
+            "shards": split.shards_digest,
+            "images": written.images,
+            "runs": written.runs,
+        }
+        manifest.publish([staged], places.rows_mark(out, layout.digest), out, document)
+    return written
+
+
+def planned_rows(resolved: ResolvedJob, split: SplitJob, number: int) -> NDArray[np.void]:
+    """Return the rows of the images of a segment, by its 0-based number; see `read_rows`.
+
+    Raises:
+        OutputDamaged: they, or their mark, are not there, or not as they were written.
+    """
+    digest = of_split.digest(resolved, split)
+    mark_path = places.rows_mark(resolved.out, digest)
+    mark = manifest.read_complete(mark_path, resolved.out, SegmentRowsMark)
+    if mark is None:
+        raise OutputDamaged("the rows of the segments of archives are gone", file=str(mark_path))
+    written = WrittenRows(mark.images, mark.runs)
+    return read_rows(places.rows(resolved.out, digest), written, number)
 
 
 def make_segment(
     resolved: ResolvedJob,
     split: SplitJob,
     number: int,
-    images: SegmentImages,
+    rows: NDArray[np.void],
     progress: Callable[[int], None],
 ) -> None:
     """Read a segment, write its images by shard, and publish them.
@@ -39,7 +77,7 @@ def make_segment(
         resolved: the job.
         split: the split.
         number: of the segment, from 0.
-        images: of the segment.
+        rows: of its images; see `planned_rows`.
         progress: called with the bytes read so far.
 
     Raises:
@@ -50,14 +88,15 @@ def make_segment(
     out, root = resolved.out, resolved.root
     layout = of_split.layout_of(resolved, split)
     seen = unverified.seen_images(resolved, split)
-    members = split.source.known_contents(out)
+    plan = ShardPlan(out, split)
+    images = SegmentImages(layout, rows, lambda shard: plan.rows(shard)["key"].to_pylist())
     with (
         raw_archives.verifying_again(resolved, split),
         storage.open_sources(root) as archives,
         storage.StagedFile(places.segment(out, layout.digest, number)) as staged,
     ):
         check_unchanged(archives, seen.infos)
-        index = sort_segment(staged, layout, images, root, members, progress)
+        index = sort_segment(staged, images, root, progress)
         check_unchanged(archives, seen.infos)
         document = {
             "digest": layout.digest,
@@ -65,7 +104,7 @@ def make_segment(
             "plan": split.plan_digest,
             "shards": split.shards_digest,
             "number": number,
-            "images": images.rows.num_rows,
+            "images": len(rows),
             "index": manifest.hash_bytes(index),
         }
         manifest.publish([staged], places.mark(out, layout.digest, number), out, document)

@@ -24,3 +24,13 @@ def segment(out: Where, digest: str, number: int) -> Where:
 def mark(out: Where, digest: str, number: int) -> Where:
     """The mark of a sorted segment."""
     return with_suffix(segment(out, digest, number), ".json")
+
+
+def rows(out: Where, digest: str) -> Where:
+    """The rows of the plan by segment."""
+    return below(folder(out, digest), "rows.bin")
+
+
+def rows_mark(out: Where, digest: str) -> Where:
+    """The mark of these rows."""
+    return with_suffix(rows(out, digest), ".json")

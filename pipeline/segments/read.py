@@ -100,6 +100,10 @@ class SortedSegments:
             " memory of this machine, or read the archives directly with --read-order shard",
         )
 
+    def forget_rows(self) -> None:
+        """Have the rows of segments be made anew: they were made without some hashes of images."""
+        storage.remove(self._out, spelled.rows_mark(self._out, self._layout.digest))
+
     def _check_piece(self, number: int, shard: int, length: int) -> int:
         """Read the images of a shard through; return where they begin."""
         place = spelled.segment(self._out, self._layout.digest, number)
@@ -192,6 +196,7 @@ class ShardSources(Closing):
         place = self._places.get((source, offset))
         if place is not None:
             what = "an image in a sorted segment is not what it was when its archive was verified"
+            self._segments.forget_rows()
             self._segments.forget(place.number, what)
         self._archives.not_cached(source, offset, length)
 

@@ -5,22 +5,22 @@ The segment is held in memory once: images are written from where they were read
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import mmap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
 import numpy as np
-import pyarrow as pa
 import xxhash
 from numpy.typing import NDArray
 
 from pipeline import storage
-from pipeline.archives.member_hashes import KnownContents
 from pipeline.errors import ArchiveRefused, EnvironmentRefused
 from pipeline.quantities import size
 from pipeline.segments.layout import INDEX, SegmentLayout
+from pipeline.segments.rows import UNKNOWN, bounds
 from pipeline.shards.read import check_member
 from pipeline.storage import Location
 
@@ -34,65 +34,32 @@ class SegmentImages:
     """The n images that begin in a segment, in the order of the plan.
 
     Attributes:
-        shards: (n,) int64, the number of the shard of each.
-        positions: (n,) int64, where each begins; see `SegmentLayout.positions`.
-        rows: (n) of the plan: key, source, offset and length.
-    """
-
-    shards: NDArray[np.int64]
-    positions: NDArray[np.int64]
-    rows: pa.RecordBatch
-
-    @property
-    def lengths(self) -> NDArray[np.int64]:
-        """(n,) int64: the bytes of each image."""
-        lengths: NDArray[np.int64] = self.rows.column("length").to_numpy()
-        return lengths
-
-    @property
-    def bounds(self) -> tuple[int, int]:
-        """Where the first image begins and the last one ends; they are equal if there is none."""
-        if not len(self.positions):
-            return 0, 0
-        return int(self.positions.min()), int((self.positions + self.lengths).max())
-
-
-def images_of(layout: SegmentLayout, number: int, plan: Iterable[pa.RecordBatch]) -> SegmentImages:
-    """Return the images that begin in a segment.
-
-    Args:
         layout: of the split.
-        number: of the segment, from 0.
-        plan: the rows of each shard, in order.
+        rows: (n,) of `rows.ROW`.
+        keys: returns the keys of all images of a shard, in order, for errors.
     """
-    shards, positions, rows = list[NDArray[np.int64]](), list[NDArray[np.int64]](), []
-    for shard, batch in enumerate(plan):
-        found = layout.positions(batch)
-        chosen = np.flatnonzero(layout.numbers(found) == number)
-        shards.append(np.full(len(chosen), shard, np.int64))
-        positions.append(found[chosen])
-        columns = batch.select(["key", "source", "offset", "length"])
-        rows.append(columns.take(pa.array(chosen)))
-    (batch,) = pa.Table.from_batches(rows).combine_chunks().to_batches() or [rows[0]]
-    return SegmentImages(np.concatenate(shards), np.concatenate(positions), batch)
+
+    layout: SegmentLayout
+    rows: NDArray[np.void]
+    keys: Callable[[int], Sequence[str]]
+
+    def key(self, number: int) -> str:
+        """Return the key of an image, by its number from 0."""
+        return self.keys(int(self.rows[number]["shard"]))[int(self.rows[number]["place"])]
 
 
 def sort_segment(
     staged: storage.StagedFile,
-    layout: SegmentLayout,
     images: SegmentImages,
     root: Location,
-    members: KnownContents,
     progress: Callable[[int], None],
 ) -> bytes:
     """Write the images of a segment in the order of the plan, and their index; return that.
 
     Args:
         staged: takes the sorted segment.
-        layout: of the split.
-        images: of the segment.
+        images: of the segment; they are compared with what they were, as far as that is known.
         root: folder of the archives, on this machine.
-        members: what the images were when their archives were verified: they are compared.
         progress: called with the bytes read so far.
 
     Raises:
@@ -100,17 +67,27 @@ def sort_segment(
         MemberDiffers: an image is not what it was when its archive was verified.
         EnvironmentRefused: there is not enough memory for the segment.
     """
-    start, stop = images.bounds
+    start, stop = bounds(images.rows)
     with _memory(stop - start) as held, memoryview(held) as segment:
-        _read(layout, start, segment[: stop - start], root, progress)
-        with _Images(images, segment, start, root, members) as content:
-            index = _write(staged, layout.shards, images.shards, content)
+        _read(images.layout, start, segment[: stop - start], root, progress)
+        with _Images(images, segment, start, root) as content:
+            index = _write(staged, images.layout.shards, images.rows["shard"], content)
     staged.write(index)
     return index
 
 
-def _memory(length: int) -> mmap.mmap:
-    """Return memory of so many bytes, or of one."""
+@contextlib.contextmanager
+def _memory(length: int) -> Iterator[mmap.mmap]:
+    """Give memory of so many bytes, or of one."""
+    held = _mapped(length)
+    try:
+        yield held
+    finally:
+        with contextlib.suppress(BufferError):  # an error under way refers to images in it
+            held.close()
+
+
+def _mapped(length: int) -> mmap.mmap:
     try:
         return mmap.mmap(-1, max(1, length))
     except OSError as error:
@@ -155,22 +132,14 @@ class _Images:
     """The images of a segment in memory, each compared with what it was when it was verified."""
 
     def __init__(
-        self,
-        images: SegmentImages,
-        segment: memoryview,
-        start: int,
-        root: Location,
-        members: KnownContents,
+        self, images: SegmentImages, segment: memoryview, start: int, root: Location
     ) -> None:
-        rows = images.rows
+        self._images = images
         self._segment = segment
-        self._firsts = (images.positions - start).tolist()
-        self._keys = rows.column("key")
+        firsts = images.rows["position"] - start
+        self._places = list(zip(firsts.tolist(), images.rows["length"].tolist(), strict=True))
+        self._known = images.rows["xxh3_128"].tolist()
         self._sources = storage.open_sources(root)
-        names, offsets = rows.column("source").to_pylist(), rows.column("offset").to_pylist()
-        lengths = images.lengths.tolist()
-        self._places = list(zip(names, offsets, lengths, strict=True))
-        self._known = members.at(names, offsets)
 
     def __enter__(self) -> Self:
         return self
@@ -180,13 +149,24 @@ class _Images:
 
     def __getitem__(self, number: int) -> bytes | memoryview:
         """Return an image; one that differs is read once more from where it is stored."""
-        first, where, known = self._firsts[number], self._places[number], self._known[number]
-        data: bytes | memoryview = self._segment[first : first + where[2]]
-        if known is not None and xxhash.xxh3_128_digest(data) != known:
-            self._sources.not_cached(*where)
-            data = bytes(self._sources.read(*where))
-            key, content = str(self._keys[number]), xxhash.xxh3_128_digest(data)
-            check_member(self._sources, key, where, content, known)
+        (first, length), known = self._places[number], self._known[number]
+        data = self._segment[first : first + length]
+        if known != UNKNOWN and xxhash.xxh3_128_digest(data) != known:
+            return self._read_again(number, known)
+        return data
+
+    def _read_again(self, number: int, known: bytes) -> bytes:
+        """Return an image as it is where it is stored.
+
+        Raises:
+            MemberDiffers: that is not what it was, either.
+        """
+        row = self._images.rows[number]
+        where = *self._images.layout.place(int(row["position"])), int(row["length"])
+        self._sources.not_cached(*where)
+        data = bytes(self._sources.read(*where))
+        if (content := xxhash.xxh3_128_digest(data)) != known:
+            check_member(self._sources, self._images.key(number), where, content, known)
         return data
 
 

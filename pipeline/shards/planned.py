@@ -54,6 +54,17 @@ class ShardPlan:
         with self._making_anew():
             return plan.read_shard(planned, shard, expected)
 
+    def every(self) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of each shard, in order.
+
+        Raises:
+            TransientError: see `mark`.
+        """
+        planned = paths.plan(self.out, self.split.name, self.split.plan_digest)
+        expected = self.mark.shards
+        with self._making_anew():
+            yield from plan.read(planned, expected)
+
     @property
     def _mark_path(self) -> Location:
         return paths.plan_mark(self.out, self.split.name, self.split.plan_digest)

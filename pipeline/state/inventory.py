@@ -14,7 +14,7 @@ from pipeline import digests, manifest, paths, storage
 from pipeline.documents.outputs import OutputManifest
 from pipeline.documents.products import ProductMark
 from pipeline.documents.records import ArchiveMark, JobRecord, WalkedMark
-from pipeline.documents.segments import SegmentMark
+from pipeline.documents.segments import SegmentMark, SegmentRowsMark
 from pipeline.documents.shards import GroupMark, ShardMark, ShardTerms
 from pipeline.documents.tables import CatalogMark, LabelsMark, PlanMark
 from pipeline.errors import ArchiveRefused
@@ -27,6 +27,7 @@ from pipeline.job.artifacts import (
     LINK,
     MANIFEST,
     PLAN,
+    SEGMENT_ROWS,
     SEGMENTS,
     SHARDS,
     TERMS,
@@ -248,6 +249,7 @@ _ASKED: Final[Mapping[str, Callable[[ResolvedJob, Artifact], Sealed | None]]] = 
     CATALOG: partial(_of_indexes, CatalogMark),
     LABELS_CHECK: partial(_marked, LabelsMark),
     PLAN: partial(_of_indexes, PlanMark),
+    SEGMENT_ROWS: partial(_marked, SegmentRowsMark),
     SEGMENTS: _segments,
     TERMS: _terms,
     SHARDS: _shards,

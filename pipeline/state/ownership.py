@@ -223,6 +223,7 @@ def _of_state() -> Iterator[Path]:
     yield from (hashes, memberhashes.mark_of(hashes))
     yield segment_places.segment(_OUT, _DIGEST, _NUMBER)
     yield segment_places.mark(_OUT, _DIGEST, _NUMBER)
+    yield from (segment_places.rows(_OUT, _DIGEST), segment_places.rows_mark(_OUT, _DIGEST))
     contents = (
         paths.part_sources(_OUT, _DIGEST, _NUMBER),
         paths.annotation_contents(_OUT, _SPLIT),

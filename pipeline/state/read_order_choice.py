@@ -29,7 +29,7 @@ _CACHED: Final = 0.5
 _HELD: Final = 0.25
 """The share of the memory that a segment may take while it is sorted."""
 _MOST_SEGMENTS: Final = 10_000
-"""Into which the archives of a split are cut: each is a task, and goes through the whole plan."""
+"""Into which the archives of a split are cut: each is a task, and has a mark and a file."""
 _LEAST_MISSING: Final = 0.25
 """The share of the shards that must be missing: archives are sorted as a whole."""
 

@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import Final
 
 from pipeline import manifest, storage
-from pipeline.documents.segments import SegmentMark
+from pipeline.documents.segments import SegmentMark, SegmentRowsMark
 from pipeline.job.artifacts import SEGMENTS, SHARDS, name_of
 from pipeline.job.resolve import ResolvedJob
 from pipeline.segments import of_split, places
+from pipeline.segments.rows import ROW
 from pipeline.state import ownership
 from pipeline.state.inventory import Inventory
 from pipeline.storage import Location, Plan
@@ -25,7 +26,8 @@ def bytes_to_sort(inventory: Inventory) -> int:
         if artifact.kind == SEGMENTS:
             layout = of_split.layout_of(resolved, resolved.splits[artifact.split])
             (folder,) = artifact.files
-            total += max(0, sum(layout.sizes) - sum(storage.sizes(folder).values()))
+            rows = resolved.splits[artifact.split].expected.images * ROW.itemsize
+            total += max(0, sum(layout.sizes) + rows - sum(storage.sizes(folder).values()))
     return total
 
 
@@ -81,18 +83,27 @@ def _names(out: Location) -> Iterator[str]:
     yield from storage.folders(folder) if here else ()
 
 
-def _some_mark(out: Location, digest: str) -> SegmentMark | None:
-    """Return the mark of one of the sorted segments of a digest; None: none has one."""
+def _some_mark(out: Location, digest: str) -> SegmentMark | SegmentRowsMark | None:
+    """Return the mark of one of the sorted segments of a digest, or of their rows."""
     for path in storage.documents(places.folder(out, digest)):
-        mark = manifest.read_undamaged(path, SegmentMark)
-        if mark is not None:
+        of_rows = path == places.rows_mark(out, digest)
+        mark = manifest.read_undamaged(path, SegmentRowsMark if of_rows else SegmentMark)
+        if isinstance(mark, (SegmentMark, SegmentRowsMark)):
             return mark
     return None
 
 
 def _plan(out: Location, digest: str) -> Plan:
-    """Return what goes of the sorted segments of a digest, their marks first."""
+    """Return what goes of the sorted segments of a digest.
+
+    The marks of segments go first, and last that of their rows: what a killed command has left of
+    the rest is known by it.
+    """
     folder = places.folder(out, digest)
     plan = storage.plan_folder(out, folder, lambda path: ownership.is_owned(out, path))
-    items = sorted(plan.items, key=lambda item: item.path.suffix != _MARK)
+    last = places.rows_mark(out, digest)
+    items = sorted(
+        plan.items,
+        key=lambda item: (item.path == folder, item.path == last, item.path.suffix != _MARK),
+    )
     return replace(plan, items=tuple(items))

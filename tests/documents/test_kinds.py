@@ -30,7 +30,7 @@ from pipeline.documents.leases import Lease
 from pipeline.documents.outputs import OutputManifest
 from pipeline.documents.packed import PackManifest
 from pipeline.documents.records import ArchiveRefusal, JobRecord, WalkedMark, Withdrawal
-from pipeline.documents.segments import SegmentMark
+from pipeline.documents.segments import SegmentMark, SegmentRowsMark
 from pipeline.documents.shards import ShardClaim, ShardTerms
 from pipeline.documents.tables import LabelsMark
 from pipeline.errors import OutputDamaged
@@ -46,6 +46,7 @@ _NOT_THERE = {
     Lease,
     PackManifest,
     SegmentMark,
+    SegmentRowsMark,
     ShardClaim,
     ShardTerms,
     WalkedMark,

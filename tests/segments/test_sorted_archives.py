@@ -18,9 +18,10 @@ from pipeline.errors import EnvironmentRefused, MemberDiffers, OutputDamaged, Tr
 from pipeline.formats.registry import FORMATS
 from pipeline.images.prepare import ImageOptions
 from pipeline.job.resolve import resolve
-from pipeline.segments import of_split, places
+from pipeline.segments import of_split, places, sort
 from pipeline.segments.read import SortedSegments
 from pipeline.shards.work import ShardWork
+from pipeline.state.inventory import Inventory
 from tasks.artifact_tasks import tasks_of
 
 TRAIN = "segments-train"
@@ -130,18 +131,22 @@ def test_an_image_that_differs_from_the_archive_has_its_segment_made_anew(
             assert sources.read(*where) == archives.read(*where)
         with pytest.raises(TransientError, match="not what it was when its archive was verified"):
             sources.not_cached(*where)
-    marks = list(places.folder(out, of_split.digest(resolved, work.split)).glob("*.json"))
+    digest = of_split.digest(resolved, work.split)
+    marks = list(places.folder(out, digest).glob("0*.json"))
     assert len(marks) == len(segments(resolved, "train")) - 1
+    assert not places.rows_mark(out, digest).exists()  # perhaps they lacked the hash
 
 
+@pytest.mark.parametrize("after", [0, 38_000], ids=["the first image", "the second"])
 def test_an_archive_with_a_flipped_bit_is_refused_and_verified_again(
-    small: RawSet, out: Path, tmp_path: Path
+    small: RawSet, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
+    monkeypatch.setattr(sort, "_AT_ONCE", 1)  # one is held when the other is read
     mine = small.copy(tmp_path / "raw")
     begun(mine, out, "plan-train")
     archive = mine.raw / "ILSVRC2012_img_train.tar"
-    seen = archive.stat()
-    flip(archive, archive.read_bytes().index(b"\xff\xd8\xff") + 500)
+    seen, content = archive.stat(), archive.read_bytes()
+    flip(archive, content.index(b"\xff\xd8\xff", after) + 500)
     os.utime(archive, ns=(seen.st_atime_ns, seen.st_mtime_ns))
     with pytest.raises(MemberDiffers, match=r"ILSVRC2012_img_train\.tar"):
         begun(mine, out, TRAIN)
@@ -168,10 +173,59 @@ def test_a_plan_that_is_damaged_is_made_anew(small: RawSet, out: Path) -> None:
     resolved = begun(small, out, "plan-train")
     split = resolved.splits["train"]
     plan = paths.plan(out, "train", split.plan_digest)
-    flip(Path(plan), 300)
+    whole = Path(plan).read_bytes()
+    flip(Path(plan), whole.index(b"n02134418") + 3)  # in a key
     with pytest.raises((TransientError, OutputDamaged)):
         begun(small, out, TRAIN)
     begun(small, out, TRAIN)
+
+
+def test_the_plan_is_read_once_for_all_segments(
+    small: RawSet, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun(small, out, "plan-train")
+    opened = list[Path]()
+    before = storage.open_arrow
+
+    def noted(path: Path, *given: object) -> object:
+        opened.append(path)
+        return before(path, *given)
+
+    monkeypatch.setattr(storage, "open_arrow", noted)
+    resolved = begun(small, out, TRAIN)
+    assert len(segments(resolved, "train")) > 2
+    split = resolved.splits["train"]
+    assert opened.count(paths.plan(out, "train", split.plan_digest)) == 1
+
+
+@pytest.mark.parametrize("what", ["a row", "gone", "its mark"])
+def test_rows_of_segments_that_are_damaged_are_made_anew(
+    small: RawSet, out: Path, what: str
+) -> None:
+    resolved = begun(small, out, TRAIN)
+    digest = of_split.digest(resolved, resolved.splits["train"])
+    rows, sorted_ones = places.rows(out, digest), segments(resolved, "train")
+    before = rows.read_bytes(), sorted_ones[0].read_bytes()
+    for each in sorted_ones:
+        each.with_suffix(".json").unlink()
+    if what == "a row":
+        flip(rows, 3)
+        with pytest.raises(TransientError, match="it is made anew"):
+            begun(small, out, TRAIN)
+    elif what == "gone":
+        rows.unlink()
+    else:
+        flip(rows.with_suffix(".json"), 40)
+    begun(small, out, TRAIN)
+    assert (rows.read_bytes(), sorted_ones[0].read_bytes()) == before
+
+
+def test_rows_of_segments_are_a_step_of_their_own(small: RawSet, out: Path) -> None:
+    resolved = begun(small, out, "plan-train")
+    pending = [each.name for each in Inventory(resolved).pending([TRAIN])]
+    assert pending == ["rows-train", TRAIN]
+    begun(small, out, "rows-train")
+    assert [each.name for each in Inventory(resolved).pending([TRAIN])] == [TRAIN]
 
 
 def test_segments_are_sorted_one_at_a_time_front_to_back(small: RawSet, out: Path) -> None:

@@ -12,6 +12,8 @@ from pipeline.job.options import Job
 from pipeline.job.resolve import ResolvedJob, resolve
 from pipeline.segments import of_split, places
 from pipeline.state import cleaning, sorted_segments, status
+from pipeline.storage.local import deleting
+from pipeline.storage.removal import Doomed
 from tasks.artifact_tasks import tasks_of
 
 
@@ -54,6 +56,32 @@ def test_they_go_of_every_size_when_all_shards_are_there(begun: ResolvedJob, out
     cleaning.sweep(begun)
     assert folders(out) == set()
     assert not sorted_segments.are_begun(begun)
+
+
+def test_the_rest_of_a_removal_that_was_killed_goes_with_the_next_command(
+    begun: ResolvedJob, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inprocess.build(tasks_of(begun, ["shards-validation"]))
+    folder = places.folder(out, of_split.digest(begun, begun.splits["validation"]))
+    files = sorted(path.name for path in folder.iterdir())
+    removed = list[str]()
+    before = deleting._remove_unchanged
+
+    def killed(fd: int, item: Doomed) -> bool:
+        if item.path.parent == folder and len(removed) == left:
+            raise KeyboardInterrupt
+        removed.extend([item.path.name] * (item.path.parent == folder))
+        return before(fd, item)
+
+    monkeypatch.setattr(deleting, "_remove_unchanged", killed)
+    for left in range(1, len(files)):
+        with pytest.raises(KeyboardInterrupt):
+            cleaning.sweep(begun)
+        assert len(list(folder.iterdir())) == len(files) - left
+    monkeypatch.setattr(deleting, "_remove_unchanged", before)
+    assert removed[-1] == "rows.bin"
+    cleaning.sweep(begun)
+    assert folders(out) == set()
 
 
 def test_a_folder_that_a_killed_command_left_empty_goes(begun: ResolvedJob, out: Path) -> None:
