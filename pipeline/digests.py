@@ -19,3 +19,9 @@ def canonical(value: object) -> bytes:
 def digest(value: Mapping[str, object]) -> str:
     """Return the first 12 hex digits of SHA-256 over the canonical JSON of `value`."""
     return hashlib.sha256(canonical(value)).hexdigest()[:DIGITS]
+
+
+def file_name(path: str) -> str:
+    """Return a name for what is kept of a file: its own, and a digest of the folder it lies in."""
+    folder, _, base = path.rpartition("/")
+    return f"{base}-{digest({'folder': folder})}" if folder else base

@@ -22,6 +22,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from pipeline.digests import file_name
 from pipeline.storage import Location, Where, below, host_state, with_suffix
 
 _STATE = ".shardmill"
@@ -57,27 +58,27 @@ def job(out: Where, digest: str) -> Where:
 
 def archive_mark(out: Where, archive: str, look: str) -> Where:
     """The mark of a verified copy of an archive, by its published name and `FileInfo.look`."""
-    return below(out, _STATE, "archives", f"{archive}.{look}.json")
+    return below(out, _STATE, "archives", f"{file_name(archive)}.{look}.json")
 
 
 def archive_refusal(out: Where, archive: str, look: str) -> Where:
     """Why an archive of these looks was refused."""
-    return below(out, _STATE, "archives", f"{archive}.{look}.refused.json")
+    return below(out, _STATE, "archives", f"{file_name(archive)}.{look}.refused.json")
 
 
 def archive_index(out: Where, archive: str) -> Where:
     """The member index of an archive, by its published file name."""
-    return below(out, _STATE, "archives", f"{archive}.index.parquet")
+    return below(out, _STATE, "archives", f"{file_name(archive)}.index.parquet")
 
 
 def walked_index(out: Where, archive: str) -> Where:
     """The member index of an archive that is not verified yet, by its published file name."""
-    return below(out, _STATE, "archives", f"{archive}.walked.parquet")
+    return below(out, _STATE, "archives", f"{file_name(archive)}.walked.parquet")
 
 
 def member_hashes(out: Where, archive: str) -> Where:
     """The hashes of the members of an archive, by its published file name."""
-    return below(out, _STATE, "archives", f"{archive}.members.arrow")
+    return below(out, _STATE, "archives", f"{file_name(archive)}.members.arrow")
 
 
 def tree_record(out: Where, split: str, digest: str) -> Where:

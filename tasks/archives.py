@@ -219,9 +219,10 @@ class VerifyArchive(ArchiveTask):
         md5, size = str(self.md5), self.config.bytes
         files = listings.begun()
         if self.config.packed:
-            raw = storage.on_this_machine(source).parent
+            raw = storage.on_this_machine(self.resolved.raw)
             checks = unpackedarchives.Checks(self._check_first, self._check_broken)
-            return unpackedarchives.verify(raw, self.config, files, progress, checks)
+            with unpackedarchives.forgetting_shards(self.resolved, self.config):
+                return unpackedarchives.verify(raw, self.config, files, progress, checks)
         if not files:
             return index.verify_only(
                 source, expected_md5=md5, expected_size=size, progress=progress, passage=passage

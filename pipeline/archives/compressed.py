@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from pipeline import storage
 from pipeline.archives import decompression, passage
@@ -13,7 +13,12 @@ from pipeline.storage import Location
 _STEP = 1 << 18
 
 
-def read_members(archive: Location, *, largest: int) -> Iterator[tuple[Member, bytes | None]]:
+Look = Callable[[memoryview], None]
+
+
+def read_members(
+    archive: Location, *, largest: int, look: Look = lambda _view: None
+) -> Iterator[tuple[Member, bytes | None]]:
     """Yield every member of a tar, packed or plain, but its folders, with its content.
 
     The content is None if it is no regular file or larger than `largest`. The members come in the
@@ -23,6 +28,7 @@ def read_members(archive: Location, *, largest: int) -> Iterator[tuple[Member, b
     Args:
         archive: a tar, or what gzip, bzip2 or xz made of it.
         largest: bytes of a member's content.
+        look: shown the bytes of the file, in order.
 
     Raises:
         ArchiveMissing: there is no such file.
@@ -31,7 +37,7 @@ def read_members(archive: Location, *, largest: int) -> Iterator[tuple[Member, b
     scanner = TarScanner(str(archive))
     waiting: list[Member] = []
     kept = b""
-    for piece in unpacked(archive):
+    for piece in unpacked(archive, look):
         waiting += (each for each in scanner.feed(piece) if each.kind != "directory")
         window = kept + piece
         start, end = scanner.size - len(window), scanner.size
@@ -50,8 +56,12 @@ def read_members(archive: Location, *, largest: int) -> Iterator[tuple[Member, b
     scanner.finish()
 
 
-def unpacked(archive: Location) -> Iterator[bytes]:
+def unpacked(archive: Location, look: Look = lambda _view: None) -> Iterator[bytes]:
     """Yield the bytes of a file, or of what is packed in it, at most 256 KiB at a time.
+
+    Args:
+        archive: the file.
+        look: shown its bytes, in order.
 
     Raises:
         ArchiveMissing: there is no such file.
@@ -61,9 +71,10 @@ def unpacked(archive: Location) -> Iterator[bytes]:
     with storage.open_ranges(archive) as reader:
         packing = decompression.packing_of(bytes(reader.read(0, HEAD_BYTES)))
         if packing is not None:
-            yield from decompression.unpacked(archive, reader, packing)
+            yield from decompression.unpacked(archive, reader, packing, look)
             return
         at = 0
         while view := reader.read(at, _STEP):
             at += len(view)
+            look(view)
             yield bytes(view)

@@ -38,21 +38,27 @@ class Packing:
 
     Attributes:
         name: of the program.
+        suffix: what it adds to names, without the dot.
         magic: the first bytes of what it has packed.
         decoder: makes what unpacks one stream, with the interface of `bz2.BZ2Decompressor`.
     """
 
     name: str
+    suffix: str
     magic: bytes
     decoder: Callable[[], Any]
 
 
 PACKINGS: Final = (
-    Packing("gzip", GZIP_MAGIC, lambda: igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)),
-    Packing("bzip2", BZIP2_MAGIC, bz2.BZ2Decompressor),
-    Packing("xz", XZ_MAGIC, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, _XZ_MEMORY)),
+    Packing(
+        "gzip", "gz", GZIP_MAGIC, lambda: igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
+    ),
+    Packing("bzip2", "bz2", BZIP2_MAGIC, bz2.BZ2Decompressor),
+    Packing("xz", "xz", XZ_MAGIC, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, _XZ_MEMORY)),
 )
-_PACKED: Final = re.compile(r"(.+)\.(?:tar\.(?:gz|bz2|xz)|tgz|tbz2|txz)")
+PACKED_NAMES: Final = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+"""What names of packed archives end in, in lower case."""
+_PACKED: Final = re.compile(r"(.+)\.(?:tar\.(?:gz|bz2|xz)|tgz|tbz2|txz)", re.IGNORECASE)
 MAGICS: Final = tuple(packing.magic for packing in PACKINGS)
 """What packed data begin with that can be unpacked."""
 

@@ -59,7 +59,7 @@ def unpack_once(
         first = bytes(source.read(0, HEAD_BYTES))
         packing = packing_of(first)
         if packing is None:
-            raise _not_packed(packed, first)
+            raise not_packed(packed, first)
         for piece in unpacked(packed, source.reader, packing, see):
             if plain is not None:
                 plain.write(piece)
@@ -70,7 +70,8 @@ def unpack_once(
     return Read(info, md5.hexdigest(), head)
 
 
-def _not_packed(packed: Location, head: bytes) -> ArchiveRefused:
+def not_packed(packed: Location, head: bytes) -> ArchiveRefused:
+    """Return the refusal of an archive that is named as packed, and begins with `head`."""
     foreign = recognise(head)
     return ArchiveRefused(
         "the archive is not packed as its name says",
@@ -79,5 +80,5 @@ def _not_packed(packed: Location, head: bytes) -> ArchiveRefused:
         expected="data that gzip, bzip2 or xz has packed",
         found=foreign.kind if foreign else "other data",
         remedy="a browser may have unpacked it while it was saved: get it again, or give the plain"
-        " tar a name in .tar and name that in the configuration, with the MD5 that it has",
+        " tar a name in .tar and name that instead, in a configuration with the MD5 that it has",
     )

@@ -153,3 +153,4 @@ class RecordedShards(Struct, frozen=True):
     objects: Size = 0
     described: bool = False
     notes: tuple[Text, ...] = ()
+    packed: tuple[tuple[Text, Text], ...] = ()

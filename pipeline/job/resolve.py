@@ -92,8 +92,8 @@ class ResolvedJob:
 
     @property
     def raw(self) -> Location:
-        """Where archives are read; the working folder where none is."""
-        return storage.parse(self.job.archives or ".")
+        """Where archives are read: where no folder of them is named, they lie among the sources."""
+        return storage.parse(self.job.archives) if self.job.archives else self.dataset.root
 
     @property
     def is_staged(self) -> bool:
@@ -109,7 +109,7 @@ class ResolvedJob:
     @property
     def origin(self) -> Location:
         """Where the archives lie, whether they are copied before they are read or not."""
-        return storage.parse(self.job.raw or ".")
+        return storage.parse(self.job.raw) if self.job.raw else self.dataset.root
 
     def raw_file(self, archive: Archive) -> Location:
         """Return where an archive is read."""

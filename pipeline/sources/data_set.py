@@ -184,6 +184,11 @@ class DataSet(ABC):
         """The splits that are meant where none is named."""
         return tuple(self.splits)
 
+    def plain_tars(self) -> Iterator[str]:
+        """Yield the names of the tars that packed archives of it are unpacked to."""
+        every = (*self.archives.values(), *self.optional.values())
+        yield from (archive.file for archive in every if archive.packed)
+
     def named(self, name: str) -> Archive:
         """Return the archive that the configuration calls `name`."""
         return {**self.archives, **self.optional}[name]

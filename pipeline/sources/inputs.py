@@ -21,7 +21,8 @@ class Archive:
 
     The MD5 is `NO_MD5` where the configuration does not say it. Of an archive that is packed as a
     whole, `packed` is its file name, and `file` that of the plain tar that is unpacked from it;
-    MD5 and bytes are those of the packed file.
+    MD5 and bytes are those of the packed file. One that `is_shard` has the MD5 that it had when it
+    was read for its images, which no one has published, and tars in it are files like others.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Archive:
     md5: str
     bytes: int | None
     packed: str = ""
+    is_shard: bool = False
 
     @property
     def published(self) -> str:

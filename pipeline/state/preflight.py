@@ -21,7 +21,7 @@ from pipeline.quantities import counted
 from pipeline.shards import codecs
 from pipeline.shards.output import Output
 from pipeline.sources.inputs import Archive
-from pipeline.state import claims, sorted_segments, staging, unpacked_archives, updates
+from pipeline.state import claims, room_to_unpack, sorted_segments, staging, updates
 from pipeline.state import raw_archives as rawarchives
 from pipeline.state.inventory import Inventory
 from pipeline.storage import Location
@@ -47,7 +47,7 @@ def check(resolved: ResolvedJob, workers: int = 1) -> None:
     """
     check_readonly(resolved)
     storage.probe_writable(paths.state(resolved.out))
-    unpacked_archives.check_writable(resolved, archives_to_read(Inventory(resolved)))
+    room_to_unpack.check_writable(resolved, archives_to_read(Inventory(resolved)))
     _check_scratch(Inventory(resolved), workers)
 
 
@@ -109,7 +109,7 @@ def check_readonly(resolved: ResolvedJob) -> None:
     rawarchives.check(resolved, archives)
     if resolved.is_staged:
         staging.check_room(resolved, archives, needed)
-    unpacked_archives.check_room(resolved, archives, needed)
+    room_to_unpack.check_room(resolved, archives, needed)
     sorting = sorted_segments.bytes_to_sort(inventory)
     if sorting:
         kept = f"{sorting:,} of them for sorted segments of archives, until the shards are there"

@@ -54,7 +54,8 @@ def publish(
 def _forget_replaced(out: Location, archive: str, md5: str) -> None:
     """Remove the marks of other archives of a name: their index is about to be replaced."""
     for path in storage.documents(paths.archive_index(out, archive).parent):
-        mark = manifest.read_undamaged(path, ArchiveMark) if path.name.startswith(archive) else None
+        is_near = path.name.startswith(archive.rpartition("/")[2])
+        mark = manifest.read_undamaged(path, ArchiveMark) if is_near else None
         if mark is not None and mark.archive == archive and mark.files and mark.md5 != md5:
             storage.remove(out, path)
 
@@ -223,7 +224,7 @@ def verifying_again(resolved: ResolvedJob, split: SplitJob) -> Iterator[None]:
     except MemberDiffers as error:
         for archive in split.source.inputs:
             storage.remove(resolved.out, mark_path(resolved, archive))
-        if split.source.inputs:
+        if any(not archive.is_shard for archive in split.source.inputs):
             raise
         split.source.forget()
         raise MemberDiffers(
@@ -289,7 +290,8 @@ def _published(raw: Location, archive: Archive) -> Iterator[object]:
         yield f"tars of classes, {called}, in the folder {folder}"
         return
     yield raw / archive.published
-    yield f"from {archive.url}"
+    if archive.url:
+        yield f"from {archive.url}"
     if archive.bytes is not None:
         yield f"{archive.bytes:,} bytes ({size(archive.bytes)})"
 

@@ -1,8 +1,8 @@
 """Packed archives: each is unpacked once into a plain tar beside it, of which ranges can be read.
 
-The plain tar appears under its name when the MD5 of the packed file is right. A small hidden
-document beside it says of which packed file it is, and how it looked then: so a file that somebody
-else has put there is never taken for it, written over, or removed.
+The plain tar appears under its name when the MD5 of the packed file is right. What
+`archives.plain_tars` knows of it tells it from a file that somebody else has put there, which is
+never taken for it, written over, or removed.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from typing import Final
 import xxhash
 
 from pipeline import manifest, storage
-from pipeline.archives import index
+from pipeline.archives import index, plain_tars
+from pipeline.archives.identity import check_identity
 from pipeline.archives.index import CheckBroken, CheckMember, VerifiedArchive
 from pipeline.archives.passage import Progress, Read, read_once
 from pipeline.archives.unpacking import unpack_once
 from pipeline.documents.records import UnpackedRecord
-from pipeline.errors import NoPermission, NoSpace, OutputConflict, TransientError
+from pipeline.errors import InputRefused, NoPermission, OutputConflict, TransientError
 from pipeline.job.resolve import ResolvedJob
 from pipeline.sources.inputs import NO_MD5, Archive
 from pipeline.storage import FileInfo
@@ -52,7 +53,7 @@ def is_pending(folder: Path, archive: Archive) -> bool:
     if known is None or storage.stat(target) is None:
         return True
     packed = storage.stat(folder / archive.packed)
-    if packed is not None and not _is_of(known, packed):
+    if packed is not None and not plain_tars.is_of(known, packed):
         return True
     return archive.md5 not in {NO_MD5, known.md5}
 
@@ -63,23 +64,18 @@ def _check_own(target: Path, archive: Archive) -> UnpackedRecord | None:
     Raises:
         OutputConflict: somebody has.
     """
-    info, known = storage.stat(target), _known(target)
-    if info is not None and not _is_own(info, known):
+    info, known = storage.stat(target), plain_tars.known(target)
+    if info is not None and not plain_tars.is_own(info, known):
         kept = f"; {known.size:,} bytes were unpacked, and looked otherwise" if known else ""
         raise OutputConflict(
             "a file lies where a packed archive is unpacked to",
             file=str(target),
             expected=f"nothing, or what was unpacked from {archive.packed}",
             found=f"a file of {info.size:,} bytes, of which nothing is known{kept}",
-            remedy=f"if it is the plain tar, name it in the configuration instead of"
-            f" {archive.packed}, without `bytes` and `md5`; else move it away",
+            remedy=f"if it is the plain tar, name it instead of {archive.packed}, in a"
+            " configuration without `bytes` and `md5`; else move it away",
         )
     return known
-
-
-def _is_own(info: FileInfo, known: UnpackedRecord | None) -> bool:
-    """Whether a file is the one that was unpacked, by its size and time."""
-    return known is not None and info == FileInfo(known.size, known.stamp)
 
 
 def verify(
@@ -104,15 +100,16 @@ def verify(
     Raises:
         ShardmillError: see `index.verify_and_index`; there is no room, or the folder may not be
             written.
+        InputRefused: a shard has another MD5 than when it was read for its images.
     """
 
     def listed(read: Callable[[Look, Progress], Read], *, size: int | None) -> VerifiedArchive:
         return index.verify_and_index(
             folder / archive.packed,
             *listings,
-            expected_md5=None if archive.md5 == NO_MD5 else archive.md5,
+            expected_md5=None if archive.is_shard or archive.md5 == NO_MD5 else archive.md5,
             expected_size=size,
-            nested=True,
+            nested=not archive.is_shard,
             progress=progress,
             check_first=checks.first,
             check_broken=checks.broken,
@@ -121,9 +118,9 @@ def verify(
 
     target = folder / archive.file
     with storage.target_lock(target):
-        known = _known(target)
+        known = plain_tars.known(target)
         if known is None or is_pending(folder, archive):
-            storage.sweep_temps(folder)
+            storage.sweep_temps(target.parent)
             content = xxhash.xxh3_128()
             with storage.StagedFile(target) as plain:
 
@@ -131,11 +128,67 @@ def verify(
                     return unpack_once(folder / archive.packed, plain, _hashed(look, content), tell)
 
                 found = listed(unpack, size=archive.bytes)
+                _check_same(folder, archive, found)
                 _publish(target, archive, found, plain, content.hexdigest())
         else:
             found = listed(lambda look, tell: _read_again(target, known, look, tell), size=None)
     info = storage.stat(target)
     return replace(found, name=archive.file, info=info or found.info)
+
+
+@contextlib.contextmanager
+def unpacked_for(folder: Path, archives: Iterable[Archive]) -> Iterator[None]:
+    """Have packed archives unpacked beside them in this context; what was not there before goes.
+
+    Args:
+        folder: of the archives.
+        archives: which are packed, and may be unpacked already.
+
+    Raises:
+        ShardmillError: see `verify`.
+    """
+    mine, waiting = list[Path](), [each for each in archives if is_pending(folder, each)]
+    try:
+        with contextlib.ExitStack() as stack:
+            for archive in waiting:
+                target = folder / archive.file
+                stack.enter_context(storage.shared_lock(_lock(target)))
+                mine.append(target)
+                _unpack(folder, archive)
+            yield
+    finally:
+        for target in mine:
+            remove_alone(target)
+
+
+def _unpack(folder: Path, archive: Archive) -> None:
+    """Unpack an archive, unless it is, without an index of it."""
+    target, content = folder / archive.file, xxhash.xxh3_128()
+    with storage.target_lock(target):
+        if not is_pending(folder, archive):
+            return
+        storage.sweep_temps(target.parent)
+        with storage.StagedFile(target) as plain:
+            packed = folder / archive.packed
+            look = _hashed(lambda _view: None, content)
+            found = unpack_once(packed, plain, look, lambda _done: None)
+            expected = (None if archive.md5 == NO_MD5 else archive.md5, archive.bytes)
+            check_identity(packed, found.md5, found.info.size, found.head, expected, None)
+            _publish(target, archive, found, plain, content.hexdigest())
+
+
+def _check_same(folder: Path, archive: Archive, found: VerifiedArchive) -> None:
+    """Check that a packed shard is what it was when it was read for its images."""
+    if archive.is_shard and found.md5 != archive.md5:
+        raise InputRefused(
+            "a packed tar is not what it was when it was read for its images",
+            file=str(folder / archive.packed),
+            expected=f"MD5 {archive.md5}",
+            found=f"MD5 {found.md5}",
+            remedy="leave it alone while a command is at work, and run the same command again,"
+            " which reads it anew; if this comes again, look at the disk and the memory of this"
+            " machine",
+        )
 
 
 def _read_again(target: Path, known: UnpackedRecord, look: Look, progress: Progress) -> Read:
@@ -163,63 +216,16 @@ def _hashed(look: Look, content: xxhash.xxh3_128) -> Look:
     return see
 
 
-def to_unpack(resolved: ResolvedJob, needed: Iterable[Archive]) -> dict[Path, int]:
-    """Return the packed archives that are still to be unpacked -> bytes of each, as packed."""
-    packed = [archive for archive in needed if archive.packed]
-    if not packed:
-        return {}
-    folder = storage.on_this_machine(resolved.raw)
-    paths = [folder / each.packed for each in packed if is_pending(folder, each)]
-    return {path: info.size for path in paths if (info := storage.stat(path))}
-
-
-def check_writable(resolved: ResolvedJob, needed: Iterable[Archive]) -> None:
-    """Raise `NoPermission` if plain tars cannot be written beside the packed archives."""
-    pending = to_unpack(resolved, needed)
-    if not pending:
-        return
-    folder = storage.on_this_machine(resolved.raw)
+@contextlib.contextmanager
+def forgetting_shards(resolved: ResolvedJob, archive: Archive) -> Iterator[None]:
+    """Have the next command read shards anew if one that is packed is refused in this context."""
     try:
-        storage.probe_writable(folder)
-    except NoPermission as error:
-        raise NoPermission(
-            "a packed archive is unpacked beside it, in a folder that may not be written",
-            file=str(folder),
-            place=", ".join(path.name for path in pending),
-            expected=f"a folder to write some {sum(pending.values()):,} bytes into",
-            remedy="link the archives into a folder of yours, and name that with --raw; or unpack"
-            " it, and name the plain tar in the configuration",
-        ) from error
-
-
-def check_room(resolved: ResolvedJob, needed: Iterable[Archive], to_write: int) -> None:
-    """Check that packed archives can be unpacked, by their size: images hardly become smaller.
-
-    Args:
-        resolved: the job.
-        needed: the archives that it is still to read.
-        to_write: bytes that will be written into the output folder.
-
-    Raises:
-        NoSpace: there is too little room beside them.
-        OutputConflict: see `is_pending`.
-    """
-    missing = sum(to_unpack(resolved, needed).values())
-    if not missing:
-        return
-    folder = storage.on_this_machine(resolved.raw)
-    beside = to_write if storage.on_one_file_system(folder, resolved.out) else 0
-    free = storage.free_bytes(folder)
-    if free is not None and missing + beside > free:
-        raise NoSpace(
-            "too little space for the plain tars of packed archives",
-            file=str(folder),
-            expected=f"{missing + beside:,} bytes free"
-            + (f", {beside:,} of them for what will be written" if beside else ""),
-            found=f"{free:,} bytes free",
-            remedy="free some space there; or link the archives into a folder on another disk, and"
-            " name that with --raw",
-        )
+        yield
+    except InputRefused:
+        for split in resolved.splits.values():
+            if archive.is_shard and archive in split.source.inputs:
+                split.source.forget()
+        raise
 
 
 @contextlib.contextmanager
@@ -234,8 +240,8 @@ def in_use(resolved: ResolvedJob) -> Iterator[None]:
             yield
     finally:
         for target in targets:
-            if _known(target) is None:
-                _remove_alone(target)
+            if plain_tars.known(target) is None:
+                remove_alone(target)
 
 
 def remove_unneeded(resolved: ResolvedJob) -> list[Path]:
@@ -252,20 +258,25 @@ def remove_unneeded(resolved: ResolvedJob) -> list[Path]:
         return removed
     for archive in _packed(resolved):
         target = storage.on_this_machine(resolved.raw_file(archive))
-        packed, known = storage.stat(target.with_name(archive.packed)), _known(target)
-        if known is None or packed is None or not _is_of(known, packed):
+        packed, known = storage.stat(resolved.raw / archive.packed), plain_tars.known(target)
+        if known is None or packed is None or not plain_tars.is_of(known, packed):
             continue
-        if _remove_alone(target):
+        if remove_alone(target):
             removed.append(target)
     return removed
 
 
-def _remove_alone(target: Path) -> bool:
+def is_idle(target: Path) -> bool:
+    """Whether no command reads a plain tar now."""
+    return storage.is_locked(_lock(target)) is False
+
+
+def remove_alone(target: Path) -> bool:
     """Remove all that is kept of a plain tar, unless a command reads it; return whether it went."""
     with contextlib.suppress(NoPermission), storage.sole_lock(_lock(target)) as is_alone:
         if is_alone:
-            known, info = _known(target), storage.stat(target)
-            is_own = info is None or _is_own(info, known)
+            known, info = plain_tars.known(target), storage.stat(target)
+            is_own = info is None or plain_tars.is_own(info, known)
             if known is not None and is_own:
                 _remove(target)
             storage.remove(target.parent, _lock(target))
@@ -280,7 +291,7 @@ def _packed(resolved: ResolvedJob) -> list[Archive]:
 def _publish(
     target: Path,
     archive: Archive,
-    found: VerifiedArchive,
+    found: VerifiedArchive | Read,
     plain: storage.StagedFile,
     content: str,
 ) -> None:
@@ -294,7 +305,7 @@ def _publish(
         _remove(target)  # of a packed file that was replaced
     info = storage.stat(plain.temp) or FileInfo(0, "0")
     document = {
-        "packed": archive.packed,
+        "packed": archive.packed.rpartition("/")[2],
         "packed_size": found.info.size,
         "packed_stamp": found.info.stamp,
         "md5": found.md5,
@@ -302,20 +313,8 @@ def _publish(
         "stamp": info.stamp,
         "xxh3_128": content,
     }
-    manifest.publish_alone(_record(target), document)
-    manifest.publish([plain], _record(target), target.parent, document)
-
-
-def _known(target: Path) -> UnpackedRecord | None:
-    return manifest.read_undamaged(_record(target), UnpackedRecord)
-
-
-def _is_of(known: UnpackedRecord, packed: FileInfo) -> bool:
-    return (known.packed_size, known.packed_stamp) == (packed.size, packed.stamp)
-
-
-def _record(target: Path) -> Path:
-    return target.with_name(f".{target.name}.unpacked")
+    manifest.publish_alone(plain_tars.record(target), document)
+    manifest.publish([plain], plain_tars.record(target), target.parent, document)
 
 
 def _lock(target: Path) -> Path:
@@ -325,4 +324,4 @@ def _lock(target: Path) -> Path:
 def _remove(target: Path) -> None:
     """Remove a plain tar, and then what says what it is."""
     storage.remove(target.parent, target)
-    storage.remove(target.parent, _record(target))
+    storage.remove(target.parent, plain_tars.record(target))

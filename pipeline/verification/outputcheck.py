@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Final
 
 from pipeline import paths, storage
 from pipeline.archives.decompression import plain_name
@@ -26,7 +24,6 @@ from pipeline.verification.shardcheck import ShardCheck, ShardToCheck
 from pipeline.verification.statecheck import read
 
 _IN_THE_WAY = "move it away, then run the shardmill command again: it makes the link anew"
-_PROGRAMS: Final = {"gz": "gzip", "bz2": "bzip2", "xz": "xz"}
 _UNFINISHED = "run the shardmill command again: it goes on where it was"
 
 
@@ -111,8 +108,8 @@ def check_sources(output: FinishedOutput, raw: Location) -> None:
         path, what = raw, "the folder of the output, which has its images"
         there = True
     elif images.file is not None and (plain := plain_name(images.file)) is not None:
-        _check_unpacked(raw / images.file, raw / plain)
-        return
+        path, what = raw / plain, f"the archive {images.file} of MD5 {images.md5}, packed or not"
+        there = any(storage.stat(raw / name) is not None for name in (plain, images.file))
     else:
         path, what = raw / (images.file or ""), f"the archive of MD5 {images.md5}"
         there = storage.stat(path) is not None
@@ -123,20 +120,6 @@ def check_sources(output: FinishedOutput, raw: Location) -> None:
             expected=what,
             remedy="name the folder that holds it with --against",
         )
-
-
-def _check_unpacked(packed: Location, plain: Location) -> None:
-    """Check that the plain tar of a packed archive is there: images are read by ranges of it."""
-    if storage.stat(plain) is not None:
-        return
-    program = next(name for ends, name in _PROGRAMS.items() if packed.name.endswith(ends))
-    raise ArchiveMissing(
-        "what to compare with is packed, and was removed where it was unpacked",
-        file=str(plain),
-        expected=f"the plain tar of {packed.name}",
-        remedy=f"unpack it, verify, and remove the tar again: `{program} -dc"
-        f" {shlex.quote(str(packed))} > {shlex.quote(str(plain))}`",
-    )
 
 
 def form_of(output: FinishedOutput) -> RecordForm:

@@ -22,6 +22,7 @@ from pipeline.verification import (
     bucketcheck,
     keptcheck,
     outputcheck,
+    packed_against,
     productcheck,
     shardcheck,
     statecheck,
@@ -90,14 +91,23 @@ class Verification:
         state = statecheck.check_state(self.out, self._trees())
         yield from state
         yield from outputcheck.check_links(self.out)
-        for folder in outputs:
-            damaged = {finding.path for finding in state}
-            yield from self._output(folder, damaged)
+        folders = list(outputs)
+        with packed_against.unpacked(self.raw, self._compared(folders)):
+            for folder in folders:
+                damaged = {finding.path for finding in state}
+                yield from self._output(folder, damaged)
         for product in begun(self.out):
             yield from self._product(product)
         yield from self._kept()
         if self.raw is not None and self.raw != self.out:
             yield from self._originals(self.raw)
+
+    def _compared(self, folders: Iterable[Location]) -> Iterator[FinishedOutput]:
+        """Yield the outputs whose images are compared with their sources."""
+        for folder in folders if self.raw is not None else ():
+            output = outputcheck.open_output(self.out, folder)
+            if isinstance(output, FinishedOutput) and not standing.is_superseded(folder):
+                yield output
 
     def _originals(self, bucket: Location) -> Iterator[Finding]:
         """Compare what has come from a bucket with what that has now."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from pipeline import paths, storage
-from pipeline.errors import ObjectRefused, ShardmillError, UsageError
+from pipeline.errors import ShardmillError, UsageError
 from pipeline.job.options import FORMATS
 from pipeline.job.table.option import CLEAN
 from pipeline.job.table.options import options_of
@@ -24,7 +25,7 @@ from pipeline.state import (
 )
 from pipeline.state.cleaning import Stale, Superseded
 from pipeline.storage import Location, Plan, Unfinished
-from tasks.cli import clean_stays, text
+from tasks.cli import clean_stays
 from tasks.cli.clean_wanted import Wanted
 from tasks.cli.grouping import GroupedCommand
 from tasks.cli.options import parameters
@@ -49,7 +50,8 @@ def clean(
     what it has left is named with its age, and goes with --other-hosts. Outputs are superseded
     when `current` points to another; they are left alone while a command is at work, as is what was
     kept of the files that they were made of and of appends to them, and as are files for single
-    images that an export has left half done.
+    images that an export has left half done. Tars that were unpacked beside packed archives go if
+    no command reads them.
 
     With --unselected, images and masks go that neither the command that was started last asks for
     nor a finished output was made of.
@@ -83,6 +85,7 @@ class _Going:
         uploads: parts of files in a store; None: the store does not let them be listed.
         unselected: what it was kept for -> what goes of images and masks that nothing asks for.
         appends: what is remembered of appends that no output needs.
+        tars: plain tars of packed archives, beside these.
         said: leases and claims: what commands that are gone have said of themselves.
         elsewhere: whether all that goes was left, too, by processes of other hosts.
     """
@@ -95,11 +98,12 @@ class _Going:
     uploads: list[Unfinished] | None
     unselected: dict[str, Plan]
     appends: Plan
+    tars: list[Path]
     said: list[Plan]
     elsewhere: bool
 
     def __bool__(self) -> bool:
-        kept = (self.leftovers, self.unused, self.uploads, self.unselected)
+        kept = (self.leftovers, self.unused, self.uploads, self.unselected, self.tars)
         plans = (self.locks, self.appends, *self.said)
         return any((self.stale, self.superseded, *(plan.items for plan in plans), *kept))
 
@@ -112,7 +116,8 @@ class _Going:
 def _going(reached: Reached, upload_s: int, *, unneeded: bool, elsewhere: bool) -> _Going:
     """Return what is of no use any more, and say it."""
     folder = reached.out
-    stale = clean_stays.stale(folder, of_other_hosts=elsewhere)
+    tars = clean_stays.plain_tars(reached)
+    stale = [*clean_stays.stale(folder, of_other_hosts=elsewhere), *tars.half]
     wanted = Wanted.of(reached)
     superseded = cleaning.superseded(folder, wanted.outputs)
     for each in stale:
@@ -150,25 +155,11 @@ def _going(reached: Reached, upload_s: int, *, unneeded: bool, elsewhere: bool) 
         unused=kept,
         unselected=others,
         appends=appends,
+        tars=list(tars.whole),
         said=clean_stays.said_by_the_gone(folder, of_other_hosts=elsewhere),
-        uploads=_uploads(folder, upload_s),
+        uploads=clean_stays.uploads(folder, upload_s),
         elsewhere=elsewhere,
     )
-
-
-def _uploads(folder: Location, after_s: int) -> list[Unfinished] | None:
-    """Return the unfinished uploads that go, and say them, and which stay."""
-    try:
-        uploads = cleaning.unfinished_uploads(folder)
-    except ObjectRefused as error:
-        say("unfinished uploads are not known:", err=True)
-        say(error, err=True)
-        return None
-    old = [each for each in uploads if each.age_s >= after_s]
-    for each in uploads:
-        what = f"unfinished upload: {each.place}, begun {text.duration(each.age_s)} ago"
-        say(what if each in old else f"kept: {what}")
-    return old
 
 
 def _confirmed(going: _Going) -> bool:
@@ -202,6 +193,7 @@ def _remove_idle(reached: Reached, going: _Going) -> None:
         others = _unselected(reached, superseded) if going.unselected else {}
         kept += [plan for what, plan in going.unselected.items() if what in others]
         _remove(going.stale, superseded, [*kept, *going.said], going.locks)
+        clean_stays.remove_plain_tars(going.tars)
         _give_up(going.uploads or [])
 
 

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Final
 
 from pipeline import paths, storage
-from pipeline.state import at_work, cleaning, shard_claims, status
+from pipeline.errors import ObjectRefused
+from pipeline.quantities import counted, size
+from pipeline.state import (
+    at_work,
+    cleaning,
+    left_plain_tars,
+    shard_claims,
+    status,
+    unpacked_archives,
+)
 from pipeline.state.cleaning import Stale
-from pipeline.storage import Location, Plan, TempFile
+from pipeline.state.left_plain_tars import LeftTars
+from pipeline.storage import Location, Plan, TempFile, Unfinished
 from tasks.cli import text
 from tasks.cli.reaching import Reached
 from tasks.cli.saying import say
@@ -41,6 +52,39 @@ def stale(folder: Location, *, of_other_hosts: bool) -> list[Stale]:
     for line in (line for each in gone for line in strangers(each.plan)):
         say(line)
     return [each for each in gone if each.plan.items]
+
+
+def uploads(folder: Location, after_s: int) -> list[Unfinished] | None:
+    """Return the unfinished uploads that go, and say them, and which stay."""
+    try:
+        uploads = cleaning.unfinished_uploads(folder)
+    except ObjectRefused as error:
+        say("unfinished uploads are not known:", err=True)
+        say(error, err=True)
+        return None
+    old = [each for each in uploads if each.age_s >= after_s]
+    for each in uploads:
+        what = f"unfinished upload: {each.place}, begun {text.duration(each.age_s)} ago"
+        say(what if each in old else f"kept: {what}")
+    return old
+
+
+def plain_tars(reached: Reached) -> LeftTars:
+    """Return the plain tars of packed archives that nobody reads now, and say them."""
+    jobs = reached.as_given(status.recorded_jobs(reached.out))
+    tars = left_plain_tars.left(jobs)
+    for path, length in tars.whole.items():
+        say(f"unpacked from the archive beside it, and read by no command: {path}, {size(length)}")
+    return tars
+
+
+def remove_plain_tars(tars: Sequence[Path]) -> None:
+    """Remove plain tars that were shown, unless somebody reads them by now, and say which stay."""
+    kept = [path for path in tars if not unpacked_archives.remove_alone(path)]
+    for path in kept:
+        say(f"left alone: {path} has changed since, or is in use")
+    if tars:
+        say(f"removed beside their archives: {counted(len(tars) - len(kept), 'tar')}")
 
 
 def _why_kept(temp: TempFile) -> str:

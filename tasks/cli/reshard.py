@@ -24,12 +24,12 @@ def reshard(**given: Any) -> int:
     """Prepare the images that lie in shards of any program, or in the output of another command.
 
     Shards are TFRecord files of tf.train.Examples, RecordIO files of MXNet, and tars: samples of
-    WebDataset, or class folders. They are read where they lie, and never unpacked. Splits are found
-    by names such as train-00000-of-00064, val-000123.tar or train/00123.tar; --name makes one of
-    all. Labels that are numbers are stored as they stand there; where there are words alone, these
-    are classes, numbered in their order, and likewise the folders of a tar. Boxes come through. Of
-    the output of another command, keys, labels, classes, boxes and order are those that it was made
-    by.
+    WebDataset, or class folders. They are read where they lie; only a packed tar (.tar.gz, .tar.xz)
+    is unpacked, once beside it, until the shards are there. Splits are found by names such as
+    train-00000-of-00064, val-000123.tar or train/00123.tar; --name makes one of all. Labels that
+    are numbers are stored as they stand there; where there are words alone, these are classes,
+    numbered in their order, and likewise the folders of a tar. Boxes come through. Of the output of
+    another command, keys, labels, classes, boxes and order are those that it was made by.
 
     The same command goes on where an interrupted one was.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.job.resolve import ResolvedJob
 from pipeline.quantities import size
-from pipeline.state import preflight, unpacked_archives
+from pipeline.state import preflight, room_to_unpack, unpacked_archives
 from pipeline.state.inventory import Inventory
 from tasks.cli.saying import say
 
@@ -12,7 +12,7 @@ from tasks.cli.saying import say
 def foreseen(inventory: Inventory) -> None:
     """Say which packed archives would be unpacked beside them, and what that takes at least."""
     needed = preflight.archives_to_read(inventory)
-    for path, packed in unpacked_archives.to_unpack(inventory.resolved, needed).items():
+    for path, packed in room_to_unpack.to_unpack(inventory.resolved, needed).items():
         say(f"would be unpacked beside it: {path}, into more than {size(packed)}, until it is done")
 
 

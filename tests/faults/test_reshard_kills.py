@@ -1,7 +1,8 @@
-"""A Parquet file whose resharding dies at once, also while its row groups are unpacked."""
+"""Parquet and packed tars whose resharding dies at once, also while they are unpacked."""
 
 from __future__ import annotations
 
+import gzip
 import random
 import subprocess
 import time
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from drawnlists import encoded
+from drawnshards import tar
 from support import command, products, shardmill, temporary_files
 
 from pipeline import storage
@@ -59,3 +61,39 @@ def test_the_same_command_makes_the_same_bytes_after_a_kill(
     assert products(out) == undisturbed
     assert temporary_files(out) == []
     assert not [each for each in unpacked.glob("*") if each.is_file()]  # given up at the end
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("packed")
+    for number in range(3):
+        images = ((f"{n}.jpg", encoded(n % 90)) for n in range(number * 60, number * 60 + 60))
+        plain = tar(folder / f"plain-{number}", images)
+        (folder / f"photos-{number}.tar.gz").write_bytes(gzip.compress(plain.read_bytes()))
+        plain.unlink()
+    return folder
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize("step", ["IN/.*", "IN/*.tar", "OUT/.shardmill/shards/*"])
+def test_packed_tars_give_the_same_bytes_after_a_kill_and_leave_nothing_beside_them(
+    packed: Path, tmp_path: Path, out: Path, chance: random.Random, step: str
+) -> None:
+    before = sorted(path.name for path in packed.iterdir())
+    first = shardmill("reshard", packed, "--out", tmp_path / "undisturbed", *OPTIONS)
+    assert first.returncode == 0, first.stderr
+    begun = step.replace("OUT", str(out)).replace("IN", str(packed))
+    arguments = command("reshard", packed, "--out", out, *OPTIONS, "--workers", 2)
+    started = psutil.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while started.poll() is None and not any(Path("/").glob(begun.lstrip("/"))):
+        time.sleep(0.0005)
+    time.sleep(chance.uniform(0, 0.05))
+    processes = [started, *started.children(recursive=True)]
+    for process in processes:
+        process.kill()
+    psutil.wait_procs(processes)
+    last = shardmill("reshard", packed, "--out", out, *OPTIONS)
+    assert last.returncode == 0, last.stderr
+    assert products(out) == products(tmp_path / "undisturbed")
+    assert temporary_files(out) == []
+    assert sorted(path.name for path in packed.iterdir()) == before

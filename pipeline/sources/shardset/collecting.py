@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -13,6 +14,8 @@ import xxhash
 
 from pipeline import storage
 from pipeline.archives import packed_sources, parquet_rows, signatures
+from pipeline.archives.compressed import Look
+from pipeline.archives.decompression import plain_name
 from pipeline.catalog import objects
 from pipeline.errors import InputRefused
 from pipeline.quantities import counted
@@ -54,11 +57,13 @@ class Tally:
         counts: how often, by what it is.
         examples: where the first of each stands.
         stamps: how the files beside the shards look that images were read from, by their paths.
+        md5s: MD5 of each shard that is packed as a whole, by its name.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
     stamps: dict[str, int] = field(default_factory=dict)
+    md5s: dict[str, str] = field(default_factory=dict)
 
     def note(self, what: str, place: str) -> None:
         """Count something; see `Note`."""
@@ -89,35 +94,52 @@ def collect(root: Location, shards: Iterable[str], tally: Tally, label: str = ""
         tally: counts what is passed over.
         label: the column of the labels of Parquet files; "": the first that is called as one.
 
+    Returns:
+        the images; one in a packed tar has its place in the plain tar, and the name of that.
+
     Raises:
         InputRefused: a shard is empty, cut short or damaged; it says of an image what cannot be.
     """
     parts = [COLLECTED.empty_table()]
     for name in shards:
-        rows, number = list[tuple[object, ...]](), 0
-        for image in images_of(root, name, tally.note, label):
+        rows, number, md5 = list[tuple[object, ...]](), 0, hashlib.md5(usedforsecurity=False)
+        plain = plain_name(name)
+        look = md5.update if plain else None
+        for image in images_of(root, name, tally.note, label, look):
             number += 1
             if image.source:
                 tally.look(storage.below(root, image.source))
-            rows.append(_row(image, name, number))
+            rows.append(_row(image, plain or name, number))
             if len(rows) == _ROWS:
                 parts.append(_table(rows))
                 rows = []
         parts.append(_table(rows))
+        if plain:
+            tally.md5s[name] = md5.hexdigest()
         if not number:
             tally.note("a shard without an image", name)
     return pa.concat_tables(parts).unify_dictionaries()
 
 
-def images_of(root: Location, name: str, note: Note, label: str = "") -> Iterator[FoundImage]:
-    """Yield the images of one shard; arguments and errors as of `collect`."""
+def images_of(
+    root: Location, name: str, note: Note, label: str = "", look: Look | None = None
+) -> Iterator[FoundImage]:
+    """Yield the images of one shard; arguments and errors as of `collect`.
+
+    Args:
+        root: see `collect`.
+        name: of the shard.
+        note: counts what is passed over.
+        label: see `collect`.
+        look: shown the bytes of a tar, in order; of others it is not called.
+    """
     path = storage.below(root, name)
     if parquet_rows.is_parquet(name):
         return parquet_images.images(root, name, note, label)
     if packed_sources.is_zip(name):
         return zip_images.images(root, name, note)
     if shard_files.is_archive(name):
-        return tar_images.images(path, note)
+        return tar_images.images(path, note, look or (lambda _view: None))
     known = foreign.format_of(path)
     if known is None:
         raise _no_shard(path)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from pipeline import storage
+from pipeline.archives.decompression import plain_name
 from pipeline.archives.parquet_rows import is_parquet
 from pipeline.catalog import class_table as classtable
 from pipeline.catalog.classes import NO_LABELS, LabelTable
@@ -19,8 +20,9 @@ from pipeline.shards import foreign
 from pipeline.sources import split_names
 from pipeline.sources.data_set import DataSet
 from pipeline.sources.glance import Glance
+from pipeline.sources.inputs import Archive
 from pipeline.sources.shard_count import shard_count
-from pipeline.sources.shardset import kept, labelling, own_output, shard_files
+from pipeline.sources.shardset import kept, labelling, own_output, packed_tars, shard_files
 from pipeline.sources.shardset.collecting import MOST_STAMPS, Tally, collect
 from pipeline.sources.shardset.kept import Found
 from pipeline.sources.shardset.labelling import Labelled
@@ -79,6 +81,7 @@ class ShardSet(DataSet):
             listed = shard_files.ShardFiles({name: each.files for name, each in own.items()})
         else:
             listed = shard_files.find(path, root, job.name)
+            packed_tars.check_place(root, listed.splits.values())
         only = next(iter(listed.splits)) if len(listed.splits) == 1 else None
         return cls(
             job=job,
@@ -126,6 +129,16 @@ class ShardSet(DataSet):
             return None
         return {name: self._source(name, foreign.is_cut) for name in names}
 
+    def plain_tars(self) -> Iterator[str]:
+        """Yield the names of the tars that packed shards are unpacked to."""
+        every = (plain_name(file) for files in self.files.values() for file in files)
+        yield from (name for name in every if name is not None)
+
+    def archive(self, file: str) -> Archive:
+        """Return the packed tar that a plain one is unpacked from, by the name of that."""
+        every = (each for found, _ in self._found.values() for each in found.packed)
+        return next(each for each in packed_tars.archives(every) if each.file == file)
+
     def beside(self) -> Iterator[str]:
         """Yield what lies beside the shards."""
         if self.others:
@@ -164,7 +177,7 @@ class ShardSet(DataSet):
         }
 
     def _counted(self, name: str, labelled: Labelled, tally: Tally) -> Found:
-        found = kept.found(labelled, tuple(tally.lines()))
+        found = kept.found(labelled, tuple(tally.lines()), tally.md5s)
         own = self.own.get(name)
         if own is None:
             return found
@@ -223,6 +236,7 @@ class ShardSet(DataSet):
             found=found,
             look=look,
             has_table=bool(self.table.class_ids),
+            inputs=packed_tars.archives(found.packed),
         )
 
     def _defaults(self, name: str, found: Found, is_cut: IsCut) -> Defaults:

@@ -6,7 +6,7 @@ So nobody reads them a second time who asks what a job means, as long as they lo
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Final
@@ -53,6 +53,7 @@ class Found:
         objects: how many objects there are.
         described: whether some have a class of their own, or flags.
         notes: what is to be said at the end.
+        packed: name and MD5 of each shard that is packed as a whole.
         rows: a table of `ROWS` or `SIZED_ROWS`; None: it lies beside the document.
     """
 
@@ -69,11 +70,18 @@ class Found:
     objects: int = 0
     described: bool = False
     notes: tuple[str, ...] = ()
+    packed: tuple[tuple[str, str], ...] = ()
     rows: pa.Table | None = None
 
 
-def found(labelled: Labelled, notes: Sequence[str]) -> Found:
-    """Return what was found, of the catalog of one or more images."""
+def found(labelled: Labelled, notes: Sequence[str], packed: Mapping[str, str]) -> Found:
+    """Return what was found.
+
+    Args:
+        labelled: the catalog of one or more images.
+        notes: what is to be said at the end.
+        packed: the MD5 of each shard that is packed as a whole, by its name.
+    """
     rows = labelled.rows
     keys = rows["key"]
     long = pc.match_substring_regex(keys.cast(pa.binary()), rf"[^/]{{{_LONG},}}")
@@ -118,6 +126,7 @@ def found(labelled: Labelled, notes: Sequence[str]) -> Found:
         objects=objects.count(rows["objects"]),
         described=own or any(map(any, objects.flags(rows["objects"]))),
         notes=(*notes, *more),
+        packed=tuple(sorted(packed.items())),
         rows=rows,
     )
 
@@ -129,6 +138,8 @@ def save(out: Location, split: str, asked: str, known: Found, look: Glance) -> N
     document: Document = {
         name: value for name, value in asdict(known).items() if name not in {"rows", "classes"}
     }
+    if not known.packed:
+        del document["packed"]
     if known.classes is not None:
         said = asdict(known.classes)
         del said["table"]
@@ -167,6 +178,7 @@ def load(out: Location, split: str, asked: str) -> tuple[Found, Glance] | None:
         objects=saved.objects,
         described=saved.described,
         notes=saved.notes,
+        packed=saved.packed,
     )
     return known, Glance.recorded(saved.look)
 

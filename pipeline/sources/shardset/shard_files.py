@@ -18,11 +18,12 @@ from pipeline.archives.parquet_rows import PARQUET, has_images, is_parquet
 from pipeline.errors import InputRefused, UsageError, abbreviate
 from pipeline.shards import foreign
 from pipeline.sources import split_names
+from pipeline.sources.shardset import packed_tars
 from pipeline.storage import Location
 from pipeline.storage.clutter import is_clutter
 
 TAR: Final = ".tar"
-PACKED: Final = (".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".tar.zst")
+PACKED: Final = (".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".tar.zst")
 """What names of compressed tars end in."""
 _ENDS: Final = (
     *(TAR, ZIP, PARQUET, *PACKED, ".tfrecord", ".tfrecords", ".tfrec", ".record", ".rec"),
@@ -61,6 +62,8 @@ def is_archive(name: str) -> bool:
 def find(path: Location, root: Location, name: str) -> ShardFiles:
     """Return the shards that a path means: those of a folder, of a pattern, or it alone.
 
+    A plain tar that this program has unpacked from one of them is none.
+
     Args:
         path: a folder, a file, or a path whose last part has ``*``, ``?`` or ``[...]``.
         root: the folder that names are relative to: that folder, or the one that holds the files.
@@ -69,11 +72,14 @@ def find(path: Location, root: Location, name: str) -> ShardFiles:
     Raises:
         UsageError: nothing is there.
         ArchiveRefused: a Parquet file is damaged.
-        InputRefused: of some shards that are numbered, one is not there.
+        InputRefused: of some shards that are numbered, one is not there; a tar is there packed
+            and plain.
     """
     names, others = list[str](), list[str]()
     alone = not (_WILD.search(path.name) or storage.is_folder(path))
-    for each in sorted(_listed(path, root)):
+    every = sorted(_listed(path, root))
+    own = set[str]() if alone else packed_tars.unpacked_here(root, every)
+    for each in (name for name in every if name not in own):
         (names if _is_shard(root, each, alone=alone) else others).append(each)
     if not names:
         raise UsageError(
@@ -83,6 +89,7 @@ def find(path: Location, root: Location, name: str) -> ShardFiles:
             found=f"other files, such as {abbreviate(others, 3)}" if others else "nothing",
             remedy="name a folder, a file, or a pattern in quotes such as 'DIR/train-*.tar'",
         )
+    packed_tars.check_alone(root, names)
     _check_numbers(root, names)
     if storage.is_folder(path):
         _check_beside(root, names)

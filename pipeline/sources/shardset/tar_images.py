@@ -4,7 +4,8 @@ Files side by side whose paths are the same up to the first dot of their last pa
 until one of them would be a second of its kind. Where that gives no sample, since names have dots
 of their own, those are one whose paths are the same up to the last dot. Its
 class is in ``cls``, a number or a word; ``json`` may say more, in the words of this program's own
-shards. Other files of a sample, such as ``txt``, are counted and not taken.
+shards. Other files of a sample, such as ``txt``, are counted and not taken. A tar that is packed as
+a whole is read as the plain tar in it, whose places the images have.
 """
 
 from __future__ import annotations
@@ -14,13 +15,16 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
-from pipeline.archives import compressed
+from pipeline import storage
+from pipeline.archives import compressed, unpacking
+from pipeline.archives.compressed import Look
+from pipeline.archives.decompression import packing_of, plain_name
+from pipeline.archives.signatures import HEAD_BYTES
 from pipeline.archives.tar import Member
 from pipeline.catalog import objects
 from pipeline.documents.decoding import decoded
-from pipeline.errors import InputRefused, OutputDamaged
+from pipeline.errors import ArchiveRefused, InputRefused, OutputDamaged
 from pipeline.shards.foreign import FoundImage, Note
-from pipeline.sources.shardset.shard_files import TAR
 from pipeline.storage import Location
 from pipeline.storage.clutter import in_clutter
 
@@ -35,25 +39,42 @@ Part = tuple[Member, bytes]
 """A file of an archive, and its content."""
 
 
-def images(path: Location, note: Note) -> Iterator[FoundImage]:
+def images(path: Location, note: Note, look: Look = lambda _view: None) -> Iterator[FoundImage]:
     """Yield the images of a tar in order.
 
     Args:
-        path: of the tar.
+        path: of the tar, packed or not.
         note: is told of samples without an image, and of files that are no part of one.
+        look: shown the bytes of the file, in order.
 
     Raises:
-        ArchiveRefused: it is cut short, or no tar.
-        InputRefused: it is compressed, or a label or JSON in it cannot be understood.
+        ArchiveRefused: it is cut short or damaged, or no tar, or not packed as its name says.
+        InputRefused: a label or JSON in it cannot be understood.
     """
-    if not path.name.lower().endswith(TAR):
-        raise InputRefused(
-            "a compressed tar, in which no image stands as it is",
+    _check_packing(path)
+    yield from samples(path, _files(path, note, look), note)
+
+
+def _check_packing(path: Location) -> None:
+    """Check that a tar is packed if its name says so, and only then.
+
+    Raises:
+        ArchiveRefused: it is otherwise.
+    """
+    with storage.open_ranges(path) as reader:
+        head = bytes(reader.read(0, HEAD_BYTES))
+    packing = packing_of(head)
+    if packing is None and plain_name(path.name) is not None:
+        raise unpacking.not_packed(path, head)
+    if packing is not None and plain_name(path.name) is None:
+        raise ArchiveRefused(
+            "a packed tar has the name of a plain one",
             file=str(path),
+            place="its first bytes",
             expected="a tar, whose images are read where they stand",
-            remedy="unpack the compression alone, such as with `gzip -dc` into a .tar",
+            found=f"data that {packing.name} has packed",
+            remedy=f"give it the name {path.name}.{packing.suffix}: then it is unpacked once",
         )
-    yield from samples(path, _files(path, note), note)
 
 
 def samples(path: Location, files: Iterable[Part], note: Note) -> Iterator[FoundImage]:
@@ -76,8 +97,8 @@ def _once(members: Iterable[Part]) -> Iterator[list[Part]]:
     yield sample
 
 
-def _files(path: Location, note: Note) -> Iterator[Part]:
-    for member, content in compressed.read_members(path, largest=_LARGEST):
+def _files(path: Location, note: Note, look: Look) -> Iterator[Part]:
+    for member, content in compressed.read_members(path, largest=_LARGEST, look=look):
         if in_clutter(member.name.removeprefix("./")):
             note("a hidden or system name", member.name)
         elif content is None:

@@ -349,7 +349,11 @@ def test_what_cannot_be_read_is_refused_with_its_place(tmp_path: Path, out: Path
     path.write_bytes(b"")
     assert "ends too early" in run("reshard", path, "--out", out, status=3)
     lay(tmp_path / "b.tar.gz", whole)
-    assert "gzip -dc" in run("imagelist", tmp_path / "b.tar.gz", "--out", out, status=3)
+    assert "not packed as its name says" in run(
+        "imagelist", tmp_path / "b.tar.gz", "--out", out, status=3
+    )
+    lay(tmp_path / "b.tar.zst", b"\x28\xb5\x2f\xfd")
+    assert "zstd -dc" in run("imagelist", tmp_path / "b.tar.zst", "--out", out, status=3)
     lay(tmp_path / "c.tfrecord", whole)
     assert "no shard of a format" in run("reshard", tmp_path / "c.tfrecord", "--out", out, status=3)
     tar(tmp_path / "d.tar", [*SAMPLES, ("c.jpg", encoded(3)), ("c.cls", b"cat")])

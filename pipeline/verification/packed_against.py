@@ -1,0 +1,79 @@
+"""Packed archives to compare images with: unpacked beside them for as long as that takes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pyarrow.compute as pc
+
+from pipeline import storage
+from pipeline.archives.decompression import PACKED_NAMES, plain_name
+from pipeline.catalog import plan as plans
+from pipeline.errors import ArchiveMissing, NoPermission, NoSpace, OutputDamaged
+from pipeline.sources.inputs import NO_MD5, Archive
+from pipeline.state import unpacked_archives
+from pipeline.storage import Location
+from pipeline.verification.outputcheck import FinishedOutput
+
+_TAR = ".tar"
+
+
+@contextlib.contextmanager
+def unpacked(raw: Location | None, outputs: Iterable[FinishedOutput]) -> Iterator[None]:
+    """Have the packed archives of some outputs unpacked in this context.
+
+    Args:
+        raw: what their images are compared with; None: nothing.
+        outputs: which are compared with it.
+
+    Raises:
+        ArchiveMissing: they cannot be unpacked there.
+        ArchiveRefused: one is damaged, or is not the archive that an output was made of.
+    """
+    if not isinstance(raw, Path):
+        yield
+        return
+    archives = {each.file: each for output in outputs for each in _packed(raw, output)}
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(unpacked_archives.unpacked_for(raw, archives.values()))
+        except (NoPermission, NoSpace) as error:
+            raise ArchiveMissing(
+                "what to compare with is packed, and cannot be unpacked beside it",
+                file=str(raw),
+                expected=f"a folder with room for {', '.join(sorted(archives))}",
+                found=error.brief,
+                remedy="link the archives into a folder of yours that has room, and name that with"
+                " --against",
+            ) from error
+        yield
+
+
+def _packed(raw: Path, output: FinishedOutput) -> Iterator[Archive]:
+    """Yield the packed archives of an output whose plain tars nobody has put there."""
+    images = output.document.inputs[0]
+    if images.file is not None:
+        plain = plain_name(images.file)
+        if plain is not None and _is_packed_alone(raw, plain, images.file):
+            yield Archive(images.file, plain, "", images.md5, None, packed=images.file)
+    elif images.list is not None and storage.stat(output.plan) is not None:
+        for plain in sorted(_tars(output.plan)):
+            names = (f"{plain.removesuffix(_TAR)}{end}" for end in PACKED_NAMES)
+            packed = [name for name in names if _is_packed_alone(raw, plain, name)]
+            if packed:
+                yield Archive(packed[0], plain, "", NO_MD5, None, packed=packed[0], is_shard=True)
+
+
+def _is_packed_alone(raw: Path, plain: str, packed: str) -> bool:
+    return storage.stat(raw / packed) is not None and storage.stat(raw / plain) is None
+
+
+def _tars(plan: Location) -> set[str]:
+    """Return the tars that the images of a plan lie in; none of one that is damaged."""
+    sources = set[str]()
+    with contextlib.suppress(OutputDamaged):  # that is found when its shards are looked at
+        for rows in plans.read(plan):
+            sources.update(pc.unique(rows.column("source")).to_pylist())
+    return {source for source in sources if source.endswith(_TAR)}
