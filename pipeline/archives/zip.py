@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.archives.zip_end import RangeSource, refused
-from pipeline.archives.zip_index import ENCRYPTED, LOCAL_HEADER, STORED, UTF8
+from pipeline.archives.zip_index import ENCRYPTED, LOCAL_HEADER, STORED, UTF8, decoded_name
 from pipeline.errors import ArchiveRefused
 from pipeline.storage import Buffer
 
@@ -180,7 +180,7 @@ def _unpacked(data: Buffer, span: Span, member: ZipMember, file: str) -> bytes:
         magic != b"PK\3\4"
         or method != member.method
         or flags & ENCRYPTED
-        or name.decode("utf-8" if flags & UTF8 else "cp437", "replace") != member.name
+        or not _is_called(member, decoded_name(name, is_utf8=bool(flags & UTF8)))
     ):
         expected = "the header of the member that the list names"
         raise _refused("a member is not where the archive says", member, file, expected, "another")
@@ -194,6 +194,11 @@ def _unpacked(data: Buffer, span: Span, member: ZipMember, file: str) -> bytes:
         what, expected = "a member is damaged", f"CRC-32 {member.crc32:08x}"
         raise _refused(what, member, file, expected, f"{crc:08x}")
     return content
+
+
+def _is_called(member: ZipMember, name: str) -> bool:
+    """Whether the header of a member has its name, perhaps with backslashes between folders."""
+    return name == member.name or name.replace("\\", "/") == member.name
 
 
 def _inflated(packed: Buffer, member: ZipMember, file: str) -> bytes:

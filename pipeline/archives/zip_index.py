@@ -74,6 +74,7 @@ _MOST_PACKING: Final = 1032  # deflate makes no more bytes of one
 _EXTRA64: Final = 1
 _MOST: Final = 1 << 62  # no offset or size is so large, and sums of two fit into an int64
 _REFUSED: Final = ("/", "\\", "\0")
+_DOS: Final = (0, 10, 14)  # systems that part folders by backslashes: FAT, NTFS and VFAT
 _NO_FILES: Final = frozenset({"", ".", ".."})
 
 
@@ -151,9 +152,14 @@ def _part(view: memoryview, starts: array[int], file: str, *, with_folders: bool
     ends = places + HEADER_BYTES + headers["name_bytes"]
     is_utf8 = headers["flags"] & UTF8 != 0
     names = [
-        _decoded(data[at + HEADER_BYTES : end], coded)
-        for at, end, coded in zip(places, ends, is_utf8, strict=True)
+        decoded_name(data[at + HEADER_BYTES : end], is_utf8=coded)
+        for at, end, coded in zip(places, ends, is_utf8.tolist(), strict=True)
     ]
+    if with_folders:
+        of_dos = np.isin(headers["versions"] >> 8 & 0xFF, _DOS).tolist()
+        names = [
+            _with_slashes(name) if dos else name for name, dos in zip(names, of_dos, strict=True)
+        ]
     numbers = {name: headers[name].astype(np.int64) for name in ("packed", "size", "offset")}
     for number in _not_fitting(numbers):
         extra = data[ends[number] : ends[number] + headers["extra_bytes"][number]]
@@ -178,10 +184,22 @@ def _not_fitting(numbers: dict[str, npt.NDArray[np.int64]]) -> list[int]:
     return elsewhere
 
 
-def _decoded(name: bytes, is_utf8: bool) -> str:
-    if name.isascii():
-        return name.decode("ascii")
-    return name.decode("utf-8", "replace") if is_utf8 else name.decode("cp437")
+def decoded_name(name: bytes, *, is_utf8: bool) -> str:
+    """Return the name of a member: UTF-8 where it says so, or is such; else of code page 437.
+
+    The archives that macOS makes have UTF-8 and do not say so.
+    """
+    if is_utf8:
+        return name.decode("utf-8", "replace")
+    try:
+        return name.decode("utf-8")
+    except UnicodeDecodeError:
+        return name.decode("cp437")
+
+
+def _with_slashes(name: str) -> str:
+    """Return a name with slashes between folders, as .NET for Windows once wrote backslashes."""
+    return name if "/" in name else name.replace("\\", "/")
 
 
 def _widen(

@@ -173,6 +173,26 @@ def test_names_that_lead_elsewhere_are_refused(name: str) -> None:
         read_index(Held(data), len(data), FILE)
 
 
+@pytest.mark.parametrize(
+    ("system", "stored", "name"),
+    [
+        (3, "V\u00f6gel/1.jpg".encode(), "V\u00f6gel/1.jpg"),  # of macOS
+        (0, "V\u00f6gel/1.jpg".encode("cp437"), "V\u00f6gel/1.jpg"),
+        (0, b"cat\\1.jpg", "cat/1.jpg"),  # of .NET for Windows
+        (3, b"cat\\1.jpg", "cat\\1.jpg"),
+        (0, b"cat/a\\1.jpg", "cat/a\\1.jpg"),
+    ],
+)
+def test_names_as_other_systems_write_them(system: int, stored: bytes, name: str) -> None:
+    standing = "x" * len(stored)
+    data = zipped({standing: b"image"}).replace(standing.encode(), stored)
+    data = central(data, 5, bytes([system]))
+    held = Held(data)
+    index = read_index(held, len(data), FILE, with_folders=True)
+    read = read_members(held, spans(index), FILE)
+    assert [(each.name, content) for each, content in read] == [(name, b"image")]
+
+
 @pytest.mark.parametrize("name", [".", ".."])
 def test_names_of_folders_are_refused(name: str) -> None:
     data = zipped({name: b"x"})

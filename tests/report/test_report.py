@@ -362,6 +362,7 @@ def test_a_missing_shard_is_said_and_another_format_is_shown(finished: Path, out
     index = Page(out / "report/index.html")
     assert "Damaged: 1 finding" in index.text
     assert "damaged: 1 file" in index.text
+    assert "all others were not read" in index.text
 
 
 def test_images_of_a_missing_shard_are_not_findings_of_their_own(tmp_path: Path) -> None:
