@@ -241,6 +241,7 @@ bench: $(VENV)/.test .venv-datasets/.ready .venv-mds/.ready $(if $(MXNET_PYTHON)
 	$(BIN)/python -m benchmarks.openimages_images
 	$(BIN)/python -m benchmarks.openimages_masks
 	$(if $(MXNET_PYTHON),$(BIN)/python -m benchmarks.images)
+	$(BIN)/python -m benchmarks.im2rec_cc
 
 scale: $(VENV)/.test
 	$(BIN)/python -m benchmarks.scale
