@@ -78,6 +78,16 @@ def tfrecords(path: Path, examples: Iterable[Mapping[str, object]]) -> Path:
     return path
 
 
+def recordio(path: Path, images: Iterable[tuple[bytes, float]]) -> Path:
+    """Write a RecordIO file of images and labels, with ids from 0, none of which has to be cut."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        for number, (content, label) in enumerate(images):
+            data = struct.pack("<IfQQ", 0, label, number, 0) + content
+            file.write(struct.pack("<II", 0xCED7230A, len(data)) + data + bytes(-len(data) % 4))
+    return path
+
+
 def mds(path: Path, encodings: Mapping[str, str], rows: Sequence[Mapping[str, bytes]]) -> Path:
     """Write an MDS shard of encoded values as MosaicML's streaming lays it out, without index."""
     path.parent.mkdir(parents=True, exist_ok=True)
