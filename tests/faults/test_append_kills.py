@@ -12,10 +12,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from drawnlists import ListedSet, current, draw_list, encoded, lay
+from drawnlists import ListedSet, current, draw_list, encoded, lay, shards
 from support import command, products, shardmill, temporary_files
 
-OPTIONS = ("--format", "tfrecord,recordio", "--shards", 24, "--append")
+FORMATS = ("tfrecord", "recordio", "arrayrecord")
+OPTIONS = ("--format", ",".join(FORMATS), "--shards", 24, "--append")
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 
 
@@ -39,7 +40,8 @@ def undisturbed(before: ListedSet, tmp_path_factory: pytest.TempPathFactory) -> 
     shutil.copytree(before.path.parent / "out", out, symlinks=True)
     run = before.prepare(out, *OPTIONS)
     assert run.returncode == 0, run.stderr
-    assert run.stdout.count("23 shards kept, 1 written again, 5 new") == 2, run.stdout
+    said = run.stdout.count("23 shards kept, 1 written again, 5 new")
+    assert said == len(FORMATS), run.stdout
     return products(out)
 
 
@@ -61,13 +63,22 @@ def start_and_kill(listed: ListedSet, out: Path, pause: float) -> None:
     started.wait()
 
 
+def inodes_of(out: Path) -> dict[tuple[str, str], int]:
+    """Return the inode of each shard, by format and name."""
+    return {
+        (name, path.name): path.stat().st_ino
+        for name in FORMATS
+        for path in shards(current(out, name))
+    }
+
+
 @pytest.mark.usefixtures("hurried")
 def test_kill_after_kill_the_bytes_are_those_of_an_undisturbed_append(
     before: ListedSet, undisturbed: dict[str, str], out: Path, chance: random.Random
 ) -> None:
     shutil.copytree(before.path.parent / "out", out, symlinks=True)
     old = {name: content for name, content in products(out).items() if "/current" not in name}
-    inodes = {path.name: path.stat().st_ino for path in current(out, "tfrecord").glob("images-*")}
+    inodes = inodes_of(out)
     for _ in range(ROUNDS):
         start_and_kill(before, out, chance.uniform(0.5, 8))
         temporary = {str(path.relative_to(out)) for path in temporary_files(out)}
@@ -76,8 +87,7 @@ def test_kill_after_kill_the_bytes_are_those_of_an_undisturbed_append(
     last = before.prepare(out, *OPTIONS)
     assert last.returncode == 0, last.stderr
     assert products(out) == undisturbed
-    kept = {path.name: path.stat().st_ino for path in current(out, "tfrecord").glob("images-*")}
-    assert len(inodes.items() & kept.items()) == 23
+    assert len(inodes.items() & inodes_of(out).items()) == 23 * len(FORMATS)
     assert temporary_files(out) == []
     verified = shardmill("verify", out, "--against", before.root)
     assert verified.returncode == 0, verified.stderr

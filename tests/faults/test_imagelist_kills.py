@@ -13,6 +13,7 @@ from drawnlists import ALL_FORMATS, ListedSet, draw_list
 from support import command, products, shardmill, temporary_files
 
 OPTIONS = (*ALL_FORMATS, "--joined", "--shards", 24, "--resize", 32)
+ALONE = ("--format", "arrayrecord", "--shards", 24)  # which a library writes
 STEPS = ("catalogs", "plans", "shards", "jobs")  # folders of `.shardmill` that a step makes
 
 
@@ -29,10 +30,12 @@ def undisturbed(drawn: ListedSet, tmp_path_factory: pytest.TempPathFactory) -> d
     return products(out)
 
 
-def start_and_kill(drawn: ListedSet, out: Path, begun: str, pause: float) -> None:
+def start_and_kill(
+    drawn: ListedSet, out: Path, begun: str, pause: float, options: tuple[object, ...] = OPTIONS
+) -> None:
     """Start the command and kill all of it, a moment after some file is there."""
     where = ("--root", drawn.root, "--out", out)
-    arguments = command("imagelist", drawn.path, *where, *OPTIONS, "--workers", 2)
+    arguments = command("imagelist", drawn.path, *where, *options, "--workers", 2)
     started = psutil.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while started.poll() is None and not any(out.glob(begun)):
         time.sleep(0.0005)
@@ -75,6 +78,21 @@ def test_kill_after_kill_it_comes_to_an_end(
     assert products(out) == undisturbed
     verified = shardmill("verify", out, "--against", drawn.root)
     assert verified.returncode == 0, verified.stderr
+
+
+@pytest.mark.usefixtures("hurried")
+def test_kill_after_kill_shards_that_a_library_writes_are_whole(
+    drawn: ListedSet, tmp_path: Path, out: Path, chance: random.Random
+) -> None:
+    assert drawn.prepare(tmp_path / "alone", *ALONE).returncode == 0
+    undisturbed = products(tmp_path / "alone")
+    for _ in range(3):
+        start_and_kill(drawn, out, "*/images/*/*", chance.uniform(0, 0.1), ALONE)
+        check_whole(out, undisturbed)
+    last = drawn.prepare(out, *ALONE)
+    assert last.returncode == 0, last.stderr
+    assert products(out) == undisturbed
+    assert temporary_files(out) == []
 
 
 @pytest.mark.usefixtures("hurried")

@@ -1,4 +1,4 @@
-"""TensorFlow, webdataset and MXNet read appended shards by the patterns of docs/appending.md."""
+"""Grain, TensorFlow, webdataset and MXNet read appended shards as docs/appending.md says."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from drawnlists import ALL_FORMATS, ListedSet, draw_list, encoded, lay
 from support import ROOT
+
+from pipeline.formats.examples.example import parse_example
 
 READERS = Path(__file__).with_name("readers")
 PAGE = (ROOT / "docs/appending.md").read_text()
@@ -70,6 +72,15 @@ def test_tensorflow_finds_every_record_by_the_glob(appended: tuple[ListedSet, Pa
         features = tf.train.Example.FromString(record.numpy()).features.feature
         names.add(features["image/filename"].bytes_list.value[0].decode())
     assert names == {Path(name).name for name in drawn.names}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_grain_finds_every_record_by_the_glob(appended: tuple[ListedSet, Path]) -> None:
+    grain = pytest.importorskip("grain")
+    drawn, out = appended
+    source = grain.sources.ArrayRecordDataSource(sorted(glob(pattern("arrayrecord", out))))
+    images = [parse_example(source[number]).encoded for number in range(len(source))]
+    assert sorted(hashlib.sha256(image).hexdigest() for image in images) == digests(drawn)
 
 
 def test_webdataset_finds_every_sample_by_the_glob_and_by_braces(
