@@ -1,0 +1,94 @@
+"""Outputs of any kind as a source: the catalog is theirs, and trips over formats lose nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from commands import shardmill
+from drawnlists import current, manifest_of, shards
+from drawnshards import tar
+from drawnsources import DETECTION, SOURCES, boxed, samples
+
+from pipeline import paths
+from pipeline.catalog import table as catalog
+from pipeline.formats.examples.example import parse_example
+from pipeline.formats.tfrecord.shard import read_records
+from pipeline.shards import foreign
+
+PLACES = {"source", "offset", "length"}
+TRIPS = (("webdataset", "hf-parquet"), ("mds", "hf-parquet", "webdataset"))
+
+
+def run(*words: object) -> None:
+    ended = shardmill(*words)
+    assert ended.returncode in {0, 4}, ended.stdout + ended.stderr
+
+
+def rows(out: Path, name: str) -> dict[str, list[dict[str, object]]]:
+    """The catalog of each split that a format has, without where the images lie."""
+    found = {}
+    for split in sorted(each.name for each in (out / name).iterdir() if each.is_dir()):
+        digest = manifest_of(out, name, split)["digests"]["catalog"]
+        parts = catalog.read(paths.catalog(out, split, digest))
+        every = [row for part in parts for row in catalog.dicts(part)]
+        found[split] = [{k: v for k, v in row.items() if k not in PLACES} for row in every]
+    return found
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_the_catalog_of_the_output_of_any_source_is_the_original_but_for_places(
+    tmp_path: Path, out: Path, source: str
+) -> None:
+    drawn, first = SOURCES[source](tmp_path), tmp_path / "first"
+    of_objects = DETECTION if DETECTION[0] in drawn.words else ()
+    may_be = [each for each in foreign.READ if each != "recordio" or not of_objects]
+    name = may_be[list(SOURCES).index(source) % len(may_be)]
+    run(*drawn.words, "--out", first, "--format", name, "--format", "recordio")
+    run("reshard", first, "--from", name, "--out", out, "--format", "recordio", *of_objects)
+    before, found = rows(first, name), rows(out, "recordio")
+    assert sum(map(len, found.values())) == len(drawn.images)
+    if source == "open_images":  # its catalog also has the images that could not be fetched
+        there = {row["key"] for every in found.values() for row in every}
+        before = {k: [row for row in every if row["key"] in there] for k, every in before.items()}
+    assert found == before
+
+
+def test_what_shards_lack_is_not_in_the_catalog_of_an_output_of_them(
+    tmp_path: Path, out: Path
+) -> None:
+    drawn, first = SOURCES["shards_parquet"](tmp_path), tmp_path / "first"
+    run(*drawn.words, "--out", first, "--format", "recordio")
+    run("reshard", first, "--out", out, "--format", "recordio", *DETECTION)
+    ((_, found),), ((_, before),) = rows(out, "recordio").items(), rows(first, "recordio").items()
+    assert found == [row for row in before if row["boxes"]]
+    assert len(found) == len(before) - 1
+
+
+def contents(out: Path) -> list[tuple[str, str, int, list[tuple[float, ...]]]]:
+    """Return of each Example the hash of its image, its name, label and boxes, sorted."""
+    found = []
+    for shard in shards(current(out, "tfrecord", "photos"), "photos"):
+        for record in read_records(shard):
+            example = parse_example(record.data)
+            boxes = [tuple(round(corner, 5) for corner in box) for box in example.boxes]
+            digest = hashlib.sha256(example.encoded).hexdigest()
+            found.append((digest, example.filename, example.label, boxes))
+    return sorted(found)
+
+
+@pytest.mark.parametrize("trip", TRIPS)
+def test_a_trip_over_formats_keeps_images_names_labels_and_boxes(
+    tmp_path: Path, trip: tuple[str, ...]
+) -> None:
+    source = tar(tmp_path / "photos.tar", samples(boxed()))
+    for number, name in enumerate(("tfrecord", *trip, "tfrecord")):
+        out = tmp_path / str(number)
+        run("reshard", source, "--name", "photos", "--out", out, "--format", name)
+        source = current(out, name, "photos")
+    drawn = [
+        (each.digest, f"{number}.jpg", each.label, [tuple(box) for _, *box in each.objects])
+        for number, each in enumerate(boxed())
+    ]
+    assert contents(out) == contents(tmp_path / "0") == sorted(drawn)
