@@ -32,6 +32,7 @@ EXTENSIONS: Final = ("jpg", "jpeg", "jpe", "png", "webp", "bmp", "gif", "tif", "
 """What names of images end in, behind a dot."""
 _LABEL, _FACTS, _TEXT = "cls", "json", "txt"
 _OF_SAMPLES: Final = frozenset((_LABEL, _FACTS, _TEXT))
+_OWN: Final = frozenset(("wnid", "words", "filename"))  # of this program's samples, all of them
 _LARGEST: Final = 1 << 30  # bytes of a member
 _MOST_DIGITS: Final = 20  # of a class; fewer than of the largest one are enough to refuse it
 _MOST_CLASS: Final = (1 << 31) - 1
@@ -142,7 +143,7 @@ def _of_files(
     for part in members:
         if _end(part) not in EXTENSIONS and part not in map(fields.get, _OF_SAMPLES):
             note("a file beside an image, which is not taken", f"{path}: {part[0].name}")
-    said = _said(path, fields) if is_sample else {}
+    said = _said(path, fields, note) if is_sample else {}
     if _FACTS in fields and not said:
         note("JSON of a sample that says nothing that is taken", place)
     for member, content in stored:
@@ -171,11 +172,11 @@ def _field(name: str) -> str:
     return base[1:].partition(".")[2].lower()
 
 
-def _said(path: Location, fields: Mapping[str, Part]) -> dict[str, Any]:
+def _said(path: Location, fields: Mapping[str, Part], note: Note) -> dict[str, Any]:
     """Return what a sample says of its image: fields of `FoundImage`."""
     said: dict[str, Any] = {}
     if _FACTS in fields:
-        said |= _facts(path, *fields[_FACTS])
+        said |= _facts(path, *fields[_FACTS], note)
     if _LABEL in fields:
         member, content = fields[_LABEL]
         try:
@@ -193,7 +194,7 @@ def _said(path: Location, fields: Mapping[str, Part]) -> dict[str, Any]:
     return said
 
 
-def _facts(path: Location, member: Member, content: bytes) -> dict[str, Any]:
+def _facts(path: Location, member: Member, content: bytes, note: Note) -> dict[str, Any]:
     try:
         facts = decoded(content, dict[str, Any], Path(member.name))
     except OutputDamaged as error:
@@ -202,10 +203,16 @@ def _facts(path: Location, member: Member, content: bytes) -> dict[str, Any]:
     for key, name in (("wnid", "class_id"), ("words", "class_text"), ("filename", "filename")):
         if isinstance(facts.get(key), str):
             said[name] = facts[key]
-    if isinstance(facts.get("labels"), list) and all(map(_is_number, facts["labels"])):
-        said["labels"] = tuple(map(float, facts["labels"]))
-    boxes = facts.get("boxes")
-    if isinstance(boxes, list) and boxes and all(map(_is_box, boxes)):
+    labels, boxes = (facts.get(name) or [] for name in ("labels", "boxes"))
+    if not isinstance(labels, list) or not all(map(_is_number, labels)):
+        note("labels in JSON that are no numbers, which are not taken", f"{path}: {member.name}")
+    elif labels:
+        said["labels"] = tuple(map(float, labels))
+    is_box = _is_box if facts.keys() >= _OWN else _is_box_of_fractions
+    if not isinstance(boxes, list) or not all(map(is_box, boxes)):
+        what = "boxes in JSON that are no corners in fractions of the image, which are not taken"
+        note(what, f"{path}: {member.name}")
+    elif boxes:
         said["boxes"] = tuple(tuple(map(float, box)) for box in boxes)
         said |= _objects(facts.get("objects"), len(boxes))
     return said
@@ -241,6 +248,11 @@ def _is_object(found: object) -> bool:
 
 def _is_box(box: object) -> bool:
     return isinstance(box, list) and len(box) == len(objects.CORNERS) and all(map(_is_number, box))
+
+
+def _is_box_of_fractions(box: Any) -> bool:
+    """Whether a box is one as this program's samples have it, and not one in pixels, say."""
+    return _is_box(box) and 0 <= box[0] <= box[2] <= 1 and 0 <= box[1] <= box[3] <= 1
 
 
 def _is_number(value: object) -> bool:

@@ -360,7 +360,8 @@ def test_what_cannot_be_read_is_refused_with_its_place(tmp_path: Path, out: Path
     assert "a word alone" in run("reshard", tmp_path / "d.tar", "--out", out, status=3)
     tar(tmp_path / "e.tar", [("c.jpg", encoded(3)), ("c.json", b"{")])
     assert "c.json" in run("reshard", tmp_path / "e.tar", "--out", out, status=3)
-    tar(tmp_path / "f.tar", [("c.jpg", encoded(3)), ("c.json", b'{"boxes": [[2, 0, 1, 1]]}')])
+    facts = b'{"wnid": "", "words": "", "filename": "c.jpg", "boxes": [[2, 0, 1, 1]]}'
+    tar(tmp_path / "f.tar", [("c.jpg", encoded(3)), ("c.json", facts)])
     assert "leaves its image" in run("reshard", tmp_path / "f.tar", "--out", out, status=3)
     assert "no shards or archives" in run("reshard", tmp_path / "g", "--out", out, status=2)
 

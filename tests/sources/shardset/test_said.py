@@ -88,6 +88,27 @@ def test_objects_in_words_of_others_leave_their_boxes(tmp_path: Path, objects: o
     assert image.box_classes == ()
 
 
+@pytest.mark.parametrize(
+    ("facts", "what"),
+    [
+        ({"boxes": [[10, 20, 110, 220]]}, "boxes in JSON"),
+        ({"boxes": [[0.5, 0.5, 0.25, 0.75]]}, "boxes in JSON"),
+        ({"boxes": [[0, 0, 1, 1], [0, 1]]}, "boxes in JSON"),
+        ({"boxes": {"x": 1}}, "boxes in JSON"),
+        ({"labels": ["cat"]}, "labels in JSON"),
+        ({"labels": "cat"}, "labels in JSON"),
+    ],
+)
+def test_values_of_others_under_our_names_are_counted(
+    tmp_path: Path, facts: object, what: str
+) -> None:
+    members = [("1.jpg", encoded(1)), ("1.json", json.dumps(facts).encode()), ("1.cls", b"4")]
+    path, tally = tar(tmp_path / "a.tar", members), Tally()
+    (image,) = tar_images.images(path, tally.note)
+    assert (image.label, image.boxes, image.labels) == (4, (), ())
+    assert any(each.startswith(what) for each in tally.counts)
+
+
 def test_how_many_images_have_no_class_is_said(tmp_path: Path) -> None:
     features = [
         {"image": encoded(n), "target": [n]} | ({"label": [3]} if n else {}) for n in (0, 1)
