@@ -178,6 +178,7 @@ def parse(text: str, name: str = "path", *, whole_bucket: bool = False) -> Locat
             f"{name}: an address that names a bucket and nothing in it",
             expected="s3://BUCKET/PREFIX: a prefix keeps one job's objects apart from all else",
             found=shown(text),
+            remedy="name a prefix; what is read has to lie below one, too",
         )
     _check_key(key, scheme, shown(text), name)
     return Remote(scheme, host, key)

@@ -267,6 +267,14 @@ def _check_options(job: Job) -> None:
             expected="a list or a folder",
             remedy=unpacked,
         )
+    if not job.packed and storage.parse(job.root) != storage.parse(job.images).parent:
+        raise UsageError(
+            "--root is the folder that the paths of a list are relative to",
+            file=job.images,
+            expected="a list",
+            found=f"--root {job.root}",
+            remedy="leave it out",
+        )
     if job.split_column or job.path_column != Job.path_column:
         raise UsageError(
             "--path-column and --split-column are of lists whose columns have names",

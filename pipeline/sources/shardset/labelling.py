@@ -19,7 +19,7 @@ from pipeline import names as rule
 from pipeline.catalog import class_table as classtable
 from pipeline.catalog import table as catalog
 from pipeline.catalog.class_table import ClassTable, FolderClasses
-from pipeline.errors import InputRefused
+from pipeline.errors import InputRefused, UsageError
 from pipeline.sources.imagelist import split_folders
 from pipeline.sources.shardset.collecting import COLLECTED
 from pipeline.storage import Location
@@ -60,6 +60,7 @@ def label(
         InputRefused: some images have a number and others a word alone; a word is no name of a
             class, or not in the table; a name of an image cannot be one; folders are the same
             classes in several splits.
+        UsageError: a table of classes was given, and there are no words and no folders.
     """
     every = pa.concat_tables(
         [table.select(["label", "class_text"]) for table in collected.values()]
@@ -76,12 +77,14 @@ def label(
             remedy="read them by commands of their own, with --name",
         )
     if has_number:
+        _check_not_pinned(pinned, path, "numbers, which are stored as they stand there")
         return {name: _with_numbers(table) for name, table in collected.items()}
     words = {name: table["class_text"].to_pylist() for name, table in collected.items()}
     if not has_words:
         collected = _below_shared(collected)
         words = _folders(collected)
     if not any(map(any, words.values())):
+        _check_not_pinned(pinned, path, "images without a class")
         return {name: _with_numbers(table) for name, table in collected.items()}
     known = {text for texts in words.values() for text in texts if text}
     for text in sorted(known):
@@ -96,6 +99,22 @@ def label(
     if not has_words and not classes.pinned:
         _check_no_splits(classes.table.names, path)
     return {name: _with_words(collected[name], texts, classes) for name, texts in words.items()}
+
+
+def _check_not_pinned(pinned: ClassTable | None, path: Location, found: str) -> None:
+    """Check that no table of classes was given where none has an effect.
+
+    Raises:
+        UsageError: one was.
+    """
+    if pinned is not None:
+        raise UsageError(
+            "--classes gives words, or folders, their labels",
+            file=str(path),
+            expected="classes in words, or folders of images",
+            found=found,
+            remedy="leave it out",
+        )
 
 
 def _check_no_splits(folders: Sequence[str], path: Location) -> None:

@@ -172,13 +172,26 @@ def test_the_column_of_labels_of_parquet_may_be_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "option",
     [("--split", "a=0.5,b=0.5"), ("--path-column", "x"), ("--split-column", "x"),
-     ("--label-column", "x")],
+     ("--label-column", "x"), ("--root", "/")],
 )  # fmt: skip
 def test_what_an_archive_cannot_give_is_refused(tmp_path: Path, option: tuple[str, str]) -> None:
     path = zipped(tmp_path / "pets.zip", [("cat/1.jpg", encoded(1))], zipfile.ZIP_STORED)
     said = run("imagelist", path, *option, "--out", tmp_path / "out", status=2)
     assert option[0] in said
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "members", [[("1.jpg", encoded(1)), ("1.cls", b"4")], [("1.jpg", encoded(1))]]
+)
+def test_a_table_of_classes_without_effect_is_refused(
+    tmp_path: Path, members: list[tuple[str, bytes]]
+) -> None:
+    path, classes = tar(tmp_path / "a.tar", members), tmp_path / "classes.txt"
+    classes.write_text("cat\n")
+    words = ("reshard", path, "--out", tmp_path / "out", "--format", "none")
+    assert "--classes" in run(*words, "--classes", classes, status=2)
+    run(*words)
 
 
 def test_splits_in_an_archive_are_no_classes(tmp_path: Path) -> None:
