@@ -9,8 +9,9 @@ ends in ``.tars`` is a folder of tars, which is read as one tar.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -37,6 +38,7 @@ def is_zip(source: str) -> bool:
     return source[-len(ZIP) :].lower() == ZIP
 
 
+@lru_cache(maxsize=1 << 10)
 def is_packed(source: str) -> bool:
     """Whether images in a source are read as what it holds, and not as bytes of it."""
     return is_parquet(source) or is_zip(source) or is_tar_folder(source)
@@ -133,6 +135,7 @@ class _PackedSources(Closing):
         self._archives: dict[str, _Archive] = {}
         self._parquet = ParquetSources(sources)
         self._folders: dict[str, TarFolderReader] = {}
+        self._before_reuse: Callable[[], None] | None = None
 
     @property
     def root(self) -> Location:
@@ -155,16 +158,17 @@ class _PackedSources(Closing):
         return self._sources.stamp(source)
 
     def will_need(self, source: str, offset: int, length: int) -> None:
+        if not is_packed(source):
+            self._sources.will_need(source, offset, length)
+            return
         if is_parquet(source):
             self._parquet.will_need(source, offset - 1)
             return
         if is_tar_folder(source):
             self._folder(source).will_need(offset, length)
             return
-        if is_zip(source):
-            span = self._archive(source).span(offset)
-            offset, length = span.offset, span.length
-        self._sources.will_need(source, offset, length)
+        span = self._archive(source).span(offset)
+        self._sources.will_need(source, span.offset, span.length)
 
     def not_cached(self, source: str, offset: int, length: int) -> None:
         if is_parquet(source):
@@ -178,13 +182,20 @@ class _PackedSources(Closing):
             offset, length = span.offset, span.length
         self._sources.not_cached(source, offset, length)
 
+    def keep_views(self, before_reuse: Callable[[], None]) -> bool:
+        kept = self._sources.keep_views(before_reuse)
+        self._before_reuse = before_reuse if kept else None
+        return kept
+
     def read(self, source: str, offset: int, length: int) -> memoryview:
+        if not is_packed(source):
+            return self._sources.read(source, offset, length)
+        if self._before_reuse is not None:  # what is unpacked is valid until the next call
+            self._before_reuse()
         if is_parquet(source):
             return self._parquet.image(source, offset - 1)[:length]
         if is_tar_folder(source):
             return self._folder(source).read(offset, length)
-        if not is_zip(source):
-            return self._sources.read(source, offset, length)
         archive = self._archive(source)
         wanted = [archive.span(offset)]
         ((_, content),) = read_members(

@@ -200,6 +200,10 @@ class ShardSources(Closing):
             self._segments.forget(place.number, what)
         self._archives.not_cached(source, offset, length)
 
+    def keep_views(self, before_reuse: Callable[[], None]) -> bool:
+        """Have each view be valid until `before_reuse` is called, wherever it was read from."""
+        return self._archives.keep_views(before_reuse) and self._sorted.keep_views(before_reuse)
+
     def read(self, source: str, offset: int, length: int) -> memoryview:
         """Return up to `length` bytes of an archive."""
         place = self._places.get((source, offset))

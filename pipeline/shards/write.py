@@ -147,6 +147,9 @@ def write_shard(
         )
         made = (OutputWriter(out, name, output, rows.num_rows) for output in outputs)
         writers = [stack.enter_context(writer) for writer in made]
+        if sources.keep_views(partial(_flush, writers)):
+            for writer in writers:
+                writer.gather()
         left_out: list[LeftOut] = []
         every = 1 if prepares.encodes else AHEAD
         for done, image in enumerate(read, start=1):
@@ -157,6 +160,7 @@ def write_shard(
                     writer.add(image)
             if progress is not None and done % every == 0:
                 progress(done)
+        _flush(writers)
         faults = left_out + [each for writer in writers for each in writer.left_out]
         if faults and on_bad_image == "fail":
             raise _refused(faults, name)
@@ -168,6 +172,12 @@ def write_shard(
         publish(shard)
         stack.pop_all()  # it is another's to close now
         return shard.records
+
+
+def _flush(writers: Sequence[OutputWriter]) -> None:
+    """Write the records that wait: the images in them are about to change."""
+    for writer in writers:
+        writer.flush()
 
 
 def _preparation(outputs: Sequence[Output]) -> Preparation:

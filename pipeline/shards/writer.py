@@ -56,6 +56,20 @@ class OutputWriter:
         """Discard what was not published."""
         self._stack.close()
 
+    def gather(self) -> None:
+        """Have records wait to be written together; no image may change before `flush`."""
+        for file in self.files[:1]:  # the others have no images
+            file.gather()
+
+    def flush(self) -> None:
+        """Write the records that wait for more.
+
+        Raises:
+            ShardmillError: they cannot be written.
+        """
+        for file in self.files[:1]:
+            file.flush()
+
     def add(self, image: Image) -> None:
         """Append an image, or note why this output has it not."""
         record, form = image.record, self.output.form
@@ -81,7 +95,8 @@ class OutputWriter:
             stored.xxh3_128,
         )
         self.boxes += len(record.boxes)
-        self.notes.update(stored.notes)
+        if stored.notes:
+            self.notes.update(stored.notes)
         if mended:
             self.repairs.append({"key": record.key} | asdict(mended))
 

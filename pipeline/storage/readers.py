@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -53,7 +54,8 @@ class Ranges(Reader, Protocol):
 class Sources(Reader, Protocol):
     """Reads byte ranges of many files or objects below a folder, by their names in it.
 
-    The view that `read` and `read_whole` return is valid until the next of these calls.
+    The view that `read` and `read_whole` return is valid until the next of these calls, or longer,
+    see `keep_views`.
     """
 
     @property
@@ -77,6 +79,13 @@ class Sources(Reader, Protocol):
 
     def not_cached(self, source: str, offset: int, length: int) -> None:
         """Have a range read from where it is stored when it is asked for again."""
+
+    def keep_views(self, before_reuse: Callable[[], None]) -> bool:
+        """Have each view be valid until `before_reuse` is called, which says of all that they end.
+
+        Returns:
+            Whether it is so from now on; where not, nothing is called.
+        """
 
     def read(self, source: str, offset: int, length: int) -> memoryview:
         """Return up to `length` bytes at `offset`; fewer only where the source ends."""

@@ -10,16 +10,16 @@ import contextlib
 import hashlib
 import io
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Final, Self
+from typing import BinaryIO, Final, Self
 
 import xxhash
 
 from pipeline.errors import ObjectChanged, Vanished
 from pipeline.storage import remote, scratch
-from pipeline.storage.local import writeback
+from pipeline.storage.local.appending import AppendingStream, Appends
 from pipeline.storage.local.deleting import discard
 from pipeline.storage.local.flocks import locked_temp
 from pipeline.storage.local.oserrors import translate_oserrors, translated
@@ -29,10 +29,7 @@ from pipeline.storage.location import Location, Remote
 from pipeline.storage.remote import Piece
 from pipeline.storage.s3.settings import ONE_PUT
 
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
-
-_STEP: Final = 1 << 20  # bytes that are read back at once
+_STEP: Final = 1 << 16  # bytes that are read back at once: more are slower, they leave the cache
 
 
 class StagedFile:
@@ -63,20 +60,48 @@ class StagedFile:
         with translate_oserrors(self._beside):
             self._beside.parent.mkdir(parents=True, exist_ok=True)
             self.temp, self._fd = locked_temp(self._beside, _created)
+        self._appends = Appends(
+            self._fd, follows=isinstance(path, Path)
+        )  # else it is sent, and goes
         self._open = True
 
     def write(self, *buffers: Buffer) -> int:
         """Append the buffers; return how many bytes that were."""
-        total = sum(len(buffer) for buffer in buffers)
+        total = sum(map(len, buffers))
         if self._copied is None:
-            self._fetch_pieces()
+            if self._pieces:
+                self._fetch_pieces()
             self._put(buffers, total)
-        for buffer in buffers:
-            self._hash.update(buffer)
-            if self._md5 is not None:
+        if not self._overwritten:
+            for buffer in buffers:
+                self._hash.update(buffer)
+        if self._md5 is not None:
+            for buffer in buffers:
                 self._md5.update(buffer)
         self._grow(total)
         return total
+
+    def gather(self) -> None:
+        """Have what is appended from now on wait for more, see `Appends.gathers`.
+
+        Who calls this sees to it that no view given to `write` changes before `flush`.
+        """
+        self._appends.gathers = True
+
+    def flush(self) -> None:
+        """Write what waits for more, so that its buffers may change.
+
+        Raises:
+            ShardmillError: it cannot be written, as `write` says of what does not wait.
+        """
+        try:
+            self._appends.flush()
+        except OSError as error:
+            raise translated(error, self._beside) from error
+
+    def hash_at_end(self) -> None:
+        """Say that `write_at` will be called: the file is hashed once, when all of it is there."""
+        self._overwritten = True
 
     @contextlib.contextmanager
     def copying(self, source: Location) -> Iterator[None]:
@@ -119,12 +144,11 @@ class StagedFile:
         for piece in pieces:
             for view in remote.read_piece(piece):
                 self._put([view], len(view))
+                self.flush()
 
     def _put(self, buffers: Sequence[Buffer], total: int) -> None:
         try:
-            written = os.writev(self._fd, buffers)
-            if written != total:
-                _write_rest(self._fd, buffers, written)
+            self._appends.append(buffers, total)
         except OSError as error:
             raise translated(error, self._beside) from error
 
@@ -133,10 +157,11 @@ class StagedFile:
 
         The file is then read back once, to be hashed.
         """
-        total = sum(len(buffer) for buffer in buffers)
+        total = sum(map(len, buffers))
         if offset < 0 or offset + total > self.size:
             raise ValueError(f"bytes {offset} to {offset + total} of {self.size} written ones")
         self._fetch_pieces()
+        self.flush()
         self._overwritten, self._md5 = True, None
         with translate_oserrors(self._beside):
             for buffer in buffers:
@@ -156,7 +181,7 @@ class StagedFile:
         """
         with (
             translate_oserrors(self._beside),
-            io.BufferedWriter(_Appender(self._append, self._end), buffer) as stream,
+            io.BufferedWriter(AppendingStream(self._append, self._end), buffer) as stream,
         ):
             yield stream
 
@@ -176,7 +201,7 @@ class StagedFile:
             self._hash.update(view)
             self.size += len(view)
         with translate_oserrors(self._beside):
-            os.lseek(self._fd, self.size, os.SEEK_SET)  # what is appended next comes behind
+            self._appends.continue_at(self.size)
 
     @property
     def content_hash(self) -> str:
@@ -203,6 +228,7 @@ class StagedFile:
 
     def _read_back(self, start: int, end: int) -> Iterator[memoryview]:
         """Yield what was written from one offset to another, in pieces."""
+        self.flush()
         if self._reader is None:
             self._reader = RangeReader(self.temp)  # which keeps its buffer from call to call
         while start < end:
@@ -225,6 +251,7 @@ class StagedFile:
 
     def sync(self) -> None:
         """Make the bytes written so far durable; of an object the store does that."""
+        self.flush()
         if isinstance(self.path, Path):
             with translate_oserrors(self.path):
                 os.fsync(self._fd)
@@ -236,6 +263,7 @@ class StagedFile:
             ShardmillError: of an object: the store does not confirm it. Then the object is not
                 there, or it is whole, and the answer was lost.
         """
+        self.flush()
         if isinstance(self.path, Remote):
             self._upload(self.path)
             self.discard()
@@ -262,17 +290,15 @@ class StagedFile:
     def _append(self, view: memoryview) -> int:
         """Append bytes from the beginning of a view; return how many, as a raw stream does."""
         self._fetch_pieces()
-        written = os.write(self._fd, view)
+        written = self._appends.append_some(view)
         self._hash.update(view[:written])
         if self._md5 is not None:
             self._md5.update(view[:written])
         self._grow(written)
         return written
 
-    def _grow(self, written: int) -> None:
-        self.size += written
-        if isinstance(self.path, Path):  # an object's file is removed when it was sent
-            writeback.follow(self._fd, self.size - written, self.size)
+    def _grow(self, count: int) -> None:
+        self.size += count
         if self.size > ONE_PUT:  # it is sent in parts, each with an MD5 of its own
             self._md5 = None
 
@@ -287,33 +313,5 @@ class StagedFile:
             os.close(self._fd)
 
 
-class _Appender(io.RawIOBase):
-    """The raw stream below `StagedFile.stream`."""
-
-    def __init__(self, append: Callable[[memoryview], int], end: Callable[[], int]) -> None:
-        self._append = append
-        self._end = end
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: ReadableBuffer, /) -> int:
-        return self._append(memoryview(data))
-
-    def tell(self) -> int:
-        return self._end()
-
-
 def _created(temp: Path) -> int:
     return os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-
-
-def _write_rest(fd: int, buffers: Sequence[Buffer], written: int) -> None:
-    for buffer in buffers:
-        view = memoryview(buffer)
-        if written >= len(view):
-            written -= len(view)
-            continue
-        view, written = view[written:], 0
-        while view:
-            view = view[os.write(fd, view) :]

@@ -7,6 +7,7 @@ at: where it was replaced meanwhile, that is an error, and never a mixture.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -90,6 +91,11 @@ class RemoteReader(Closing):
         if group is not None:
             self._drop(group)
         self._distrusted.add(key)
+
+    def keep_views(self, before_reuse: Callable[[], None]) -> bool:
+        """Return that views are valid until the next call."""
+        del before_reuse
+        return False
 
     def read(self, source: str, offset: int, length: int) -> memoryview:
         """Return up to `length` bytes at `offset`; fewer only where the object ends.

@@ -8,6 +8,7 @@ after a cut must be of the same version. So no image is ever a mixture of two.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -112,6 +113,11 @@ class WholeReader(Closing):
         """Have an object sent again, past all caches, when it is read next."""
         del offset, length
         self._distrusted.add(source)
+
+    def keep_views(self, before_reuse: Callable[[], None]) -> bool:
+        """Return that views are valid until the next call."""
+        del before_reuse
+        return False
 
     def read(self, source: str, offset: int, length: int) -> memoryview:
         """Return up to `length` bytes at `offset`; fewer only where the object ends."""

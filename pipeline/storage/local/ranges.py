@@ -23,6 +23,7 @@ from pipeline.storage.local.stamps import settled_stamp
 _Result = TypeVar("_Result")
 
 _FIRST_BUFFER = 1 << 18  # bytes; a larger one costs half a millisecond of page faults
+_KEPT = 1 << 20  # bytes of views that are kept: as many are written at once
 _ALL_CACHED = 128  # reads in a row
 _NOT_NOW = {errno.EAGAIN, errno.EOPNOTSUPP}
 _MAX_OPEN = 128  # files; more than are announced ahead
@@ -91,7 +92,8 @@ def holds(path: Path, content: bytes) -> bool:
 class SourceReader(Closing):
     """Reads byte ranges of many files in a folder, of which few are open at a time.
 
-    The view that `read` returns is valid until the next `read`, as with `RangeReader`.
+    The view that `read` returns is valid until the next `read`, as with `RangeReader`, or longer,
+    see `keep_views`.
 
     Args:
         root: the folder; a source that is an absolute path is taken as it is.
@@ -102,6 +104,8 @@ class SourceReader(Closing):
         self._prefix = os.path.join(root, "")
         self._open: OrderedDict[str, int] = OrderedDict()
         self._buffer = memoryview(bytearray(_FIRST_BUFFER))
+        self._used = 0  # bytes of the buffer that are views which are kept
+        self._before_reuse: Callable[[], None] | None = None
         self._cached = 0  # reads in a row that did not wait for the disk
         allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._most = max(1, min(_MAX_OPEN, allowed // _SHARE)) if allowed > 0 else _MAX_OPEN
@@ -142,10 +146,27 @@ class SourceReader(Closing):
 
         An error that may pass, such as ESTALE, is met by opening the file again, a few times.
         """
-        if length > len(self._buffer):
-            self._buffer = memoryview(bytearray(length + length // 4))
-        view = self._buffer[:length]
-        return view[: self.read_into(source, offset, view)]
+        start = self._used if self._before_reuse is not None else 0
+        end = start + length
+        if end > len(self._buffer):
+            start, end = 0, length
+            if self._before_reuse is not None:
+                self._before_reuse()
+            if length > len(self._buffer):
+                self._buffer = memoryview(bytearray(length + length // 4))
+        self._used = end
+        view = self._buffer[start:end]
+        try:
+            done = self._read(source, offset, view)
+        except OSError:
+            done = self.read_into(source, offset, view)
+        return view if done == length else view[:done]
+
+    def keep_views(self, before_reuse: Callable[[], None]) -> bool:
+        """Have each view be valid until `before_reuse` is called; return that it is so."""
+        self._buffer = memoryview(bytearray(max(_KEPT, len(self._buffer))))
+        self._before_reuse, self._used = before_reuse, 0
+        return True
 
     def read_into(self, source: str, offset: int, target: memoryview) -> int:
         """Fill memory of the caller with what stands at `offset`, and return how many bytes.
