@@ -113,11 +113,17 @@ def columns(rows: pa.Table | pa.RecordBatch) -> dict[str, list[Any]]:
     tuple an image, all but the first two an empty one where nobody says any flag, or has a mask;
     in that of `SIZES`, `annotated_size` has (width, height) in pixels, or None.
     """
-    lists = {name: rows.column(name).to_pylist() for name in SCHEMA.names if name != "objects"}
+    lists = {name: _listed(rows.column(name)) for name in SCHEMA.names if name != "objects"}
     listed = rows.column("objects")
     lists |= {"boxes": objects.boxes(listed), "box_classes": objects.class_indexes(listed)}
     lists |= {"box_ids": objects.class_ids(listed), "flags": objects.flags(listed)}
     return lists | {"mask_files": objects.masks(listed), "annotated_size": _annotated_sizes(rows)}
+
+
+def _listed(column: pa.Array | pa.ChunkedArray) -> list[Any]:
+    """Return Python values; those of a dictionary are decoded first, which takes a tenth."""
+    decodes = pa.types.is_dictionary(column.type)
+    return list((column.cast(column.type.value_type) if decodes else column).to_pylist())
 
 
 def dicts(rows: pa.Table | pa.RecordBatch) -> list[dict[str, Any]]:

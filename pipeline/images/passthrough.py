@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
+
+from msgspec import Struct
 
 from pipeline.errors import BadImage
 from pipeline.images.bounds import check_size
@@ -18,9 +20,8 @@ CUT_SHORT: Final = "cut-short"
 """The note of a file that ends before its image does."""
 
 
-@dataclass(frozen=True, slots=True)
-class PassedThrough:
-    """An image as it is stored.
+class PassedThrough(Struct, frozen=True):
+    """An image as it is stored; a struct, because one is made of every image.
 
     Attributes:
         encoded: the file's bytes: the source's own, unless it could not stay as it is.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Annotated, Any, Final, get_args
 
 import xxhash
-from msgspec import Meta
+from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from pipeline.documents.values import one_of
 from pipeline.errors import BadImage, UsageError
@@ -103,9 +104,8 @@ class Repair:
     source_xxh3_128: str
 
 
-@dataclass(frozen=True, slots=True)
-class StoredImage:
-    """An image as it will be stored.
+class StoredImage(Struct, frozen=True):
+    """An image as it will be stored; a struct, because one is made of every image.
 
     Attributes:
         encoded: its bytes; may be a view that the caller reuses.

@@ -140,7 +140,7 @@ def refuse_depth(spec: EncodeSpec, form: str) -> None:
 
 def without_passthrough(notes: tuple[str, ...]) -> tuple[str, ...]:
     """Return the notes that are worth telling: all but that nothing happened."""
-    return tuple(note for note in notes if note != PASSED_THROUGH)
+    return tuple(note for note in notes if note != PASSED_THROUGH) if notes else notes
 
 
 def _check(name: str, value: object, allowed: Sequence[object]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import xxhash
+from msgspec import Struct
 
 from pipeline import storage
 from pipeline.archives.member_hashes import KnownContents, KnownMembers
@@ -65,8 +66,7 @@ class LeftOut:
         return LeftOutImage(*place, self.reason, self.line, self.max_pixels).to_json()
 
 
-@dataclass(frozen=True)
-class Image:
+class Image(Struct, frozen=True):
     """One row of the plan with its image; `record` is what is written of any format."""
 
     record: ImageRecord

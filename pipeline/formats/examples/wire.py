@@ -20,6 +20,7 @@ _SEVEN_BITS: Final = 0x7F
 _MASK_64: Final = (1 << 64) - 1
 _SIGN_64: Final = 1 << 63
 _MAX_VARINT: Final = 10  # bytes
+_TWO_BYTES, _THREE_BYTES = 1 << 14, 1 << 21  # less have as many at most
 _ONE_BYTE: Final = tuple(bytes((value,)) for value in range(0x80))
 
 
@@ -27,6 +28,10 @@ def encode_varint(value: int) -> bytes:
     """Return an int64 as a varint: 7 bits a byte, lowest first; a negative one takes 10 bytes."""
     if 0 <= value <= _SEVEN_BITS:
         return _ONE_BYTE[value]
+    if 0 <= value < _THREE_BYTES:  # nearly all, and half the time of the loop
+        if value < _TWO_BYTES:
+            return bytes((value & 0x7F | 0x80, value >> 7))
+        return bytes((value & 0x7F | 0x80, value >> 7 & 0x7F | 0x80, value >> 14))
     rest = value & _MASK_64
     out = bytearray()
     while rest > _SEVEN_BITS:

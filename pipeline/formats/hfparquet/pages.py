@@ -16,6 +16,7 @@ import itertools
 import struct
 import zlib
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 from pipeline.formats.hfparquet import thrift
@@ -25,7 +26,9 @@ _LENGTH: Final = struct.Struct("<I")
 _SIGN: Final = 1 << 31
 _SIZE_AT: Final = 3  # of a header: where the bytes of the page stand
 _BEHIND: Final = 11  # bytes of a header behind the checksum, of a page of few entries
-_RLE, _PLAIN, _DATA_PAGE = 3, 0, 0
+_RLE, _PLAIN = 3, 0
+_DATA_PAGE: Final = b"\x15\x00"  # the first field of a header
+_NUMBER: Final = b"\x15"  # before each that follows: the next field, an integer of 32 bits
 
 
 def levels(values: Iterable[int]) -> bytes:
@@ -50,12 +53,17 @@ def header(entries: int, size: int, crc: int) -> bytes:
         size: bytes of what follows the header.
         crc: the CRC-32 of these.
     """
+    number = _NUMBER + thrift.integer(size)
+    checksum = _NUMBER + thrift.integer(crc - (_SIGN << 1) if crc & _SIGN else crc)
+    return b"".join((_DATA_PAGE, number, number, checksum, _data_header(entries)))
+
+
+@lru_cache(maxsize=1024)
+def _data_header(entries: int) -> bytes:
+    """Return the end of a header, which says how the entries are encoded."""
     numbers = (entries, _PLAIN, _RLE, _RLE)
     data = [(at, thrift.I32, thrift.integer(value)) for at, value in enumerate(numbers, start=1)]
-    signed = crc - (_SIGN << 1) if crc & _SIGN else crc
-    of_page = (_DATA_PAGE, size, size, signed)
-    fields = [(at, thrift.I32, thrift.integer(value)) for at, value in enumerate(of_page, start=1)]
-    return thrift.struct([*fields, (5, thrift.STRUCT, thrift.struct(data))])
+    return thrift.struct([(1, thrift.STRUCT, thrift.struct(data))])
 
 
 def page(entries: int, body: bytes) -> bytes:
@@ -70,7 +78,12 @@ def one_value(level: int, size: int) -> bytes:
         level: its definition level.
         size: of the value, in bytes.
     """
-    return levels([level]) + _LENGTH.pack(size)
+    return _one_level(level) + _LENGTH.pack(size)
+
+
+@lru_cache
+def _one_level(level: int) -> bytes:
+    return levels([level])
 
 
 def sizes(head: bytes) -> tuple[int, int]:

@@ -26,8 +26,9 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -46,9 +47,22 @@ _PNGS: Final = "list[png]"
 _PACKED: Final = {"int": struct.Struct("<q"), "int32": struct.Struct("<i")}
 _LENGTH: Final = struct.Struct("<I")
 _SHAPES: Final = ("<u1", "<u2", "<u4")
+_SAID: Final[Mapping[str, Callable[[ImageRecord, RecordOptions], Any]]] = {
+    "box_class_ids": lambda record, _: list(record.box_ids or ("",) * len(record.boxes)),
+    "box_flags": lambda record, _: list(record.flags or (0,) * len(record.boxes)),
+    "box_labels": lambda record, options: object_labels(record, options.label_offset),
+    _BOXES: lambda record, _: np.array(record.boxes, "<f4").reshape(-1, 4).tolist(),
+    "height": lambda record, _: record.height,
+    "key": lambda record, _: record.key,
+    "label": lambda record, options: stored_label(record.class_index, options.label_offset),
+    "labels": lambda record, _: np.array(record.labels, "<f4").tolist(),
+    MASKS: lambda record, _: list(record.masks),
+    "width": lambda record, _: record.width,
+}
+"""What each column has of an image."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Columns:
     """The columns of a shard, in the order in which samples have them: that of their names."""
 
@@ -74,17 +88,22 @@ class Columns:
             values: of all other columns, encoded.
             size: bytes of the image.
         """
-        lengths = b"".join(
-            _LENGTH.pack(size if name == IMAGE else len(values[name]))
-            for name, encoding in self.encodings.items()
-            if encoding not in _SIZES
-        )
-        names = list(self.encodings)
+        names, (before, after) = self._measured, self._around
+        lengths = [size if name == IMAGE else len(values[name]) for name in names]
+        opening = [struct.pack(f"<{len(names)}I", *lengths), *map(values.__getitem__, before)]
+        return b"".join(opening), b"".join(map(values.__getitem__, after))
+
+    @cached_property
+    def _measured(self) -> tuple[str, ...]:
+        """Those whose sizes stand before each sample."""
+        return tuple(name for name, encoding in self.encodings.items() if encoding not in _SIZES)
+
+    @cached_property
+    def _around(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Those before the image, and those behind it."""
+        names = tuple(self.encodings)
         place = names.index(IMAGE)
-        before, after = names[:place], names[place + 1 :]
-        return lengths + b"".join(map(values.__getitem__, before)), b"".join(
-            map(values.__getitem__, after)
-        )
+        return names[:place], names[place + 1 :]
 
     def split(self, sample: memoryview) -> dict[str, memoryview]:
         """Return the encoded value of each column.
@@ -128,20 +147,7 @@ def said(record: ImageRecord, options: RecordOptions, of: Columns) -> dict[str, 
         BadAnnotation: there is no column for what is said of the image.
     """
     check_columns(record, options)
-    count = len(record.boxes)
-    every = {
-        "box_class_ids": list(record.box_ids or ("",) * count),
-        "box_flags": list(record.flags or (0,) * count),
-        "box_labels": object_labels(record, options.label_offset),
-        _BOXES: np.array(record.boxes, "<f4").reshape(-1, 4).tolist(),
-        "height": record.height,
-        "key": record.key,
-        "label": stored_label(record.class_index, options.label_offset),
-        "labels": np.array(record.labels, "<f4").tolist(),
-        MASKS: list(record.masks),
-        "width": record.width,
-    }
-    return {name: every[name] for name in of.encodings if name != IMAGE}
+    return {name: _SAID[name](record, options) for name in of.encodings if name != IMAGE}
 
 
 def encoded(name: str, encoding: str, value: Any) -> bytes:

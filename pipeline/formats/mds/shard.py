@@ -51,13 +51,20 @@ def said_of(of: Columns) -> bytes:
     return json.dumps({**FORMAT, **of.described(), "hashes": []}, sort_keys=True).encode()
 
 
-def envelope(record: ImageRecord, options: RecordOptions) -> tuple[bytes, bytes]:
+def envelope(
+    record: ImageRecord, options: RecordOptions, of: Columns | None = None
+) -> tuple[bytes, bytes]:
     """Return what stands before and after the image in a sample.
+
+    Args:
+        record: the image.
+        options: of the records.
+        of: their columns, if they are known: `columns.columns` is called for no sample then.
 
     Raises:
         BadAnnotation: there is no column for what is said of the image.
     """
-    of = columns.columns(options)
+    of = of or columns.columns(options)
     values = columns.said(record, options, of)
     encoded = {
         name: columns.encoded(name, of.encodings[name], value) for name, value in values.items()
@@ -76,7 +83,9 @@ class MdsWriter:
 
     def __init__(self, file: StagedFile, options: RecordOptions, records: int) -> None:
         self._file, self._options = file, options
-        file.write(bytes(_NUMBER.size * (records + 2)), said_of(columns.columns(options)))
+        self._columns = columns.columns(options)
+        file.hash_at_end()
+        file.write(bytes(_NUMBER.size * (records + 2)), said_of(self._columns))
         self._offsets, self._planned = [file.size], records
 
     def write(self, record: ImageRecord) -> Placement:
@@ -86,7 +95,7 @@ class MdsWriter:
             BadAnnotation: there is no column for what is said of the image.
             InputRefused: the shard would have 4 GiB.
         """
-        before, after = envelope(record, self._options)
+        before, after = envelope(record, self._options, self._columns)
         start = self._file.size
         end = start + len(before) + len(record.encoded) + len(after)
         if end > _MOST:
