@@ -1,7 +1,8 @@
-"""The steps that come first where a configuration leaves out what its archives hold."""
+"""The steps that come first where nothing can be planned: archives and shards are read."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import luigi
@@ -10,7 +11,9 @@ from pipeline import digests, storage
 from pipeline.job.options import Job
 from pipeline.sources.inputs import Archive
 from pipeline.state import first_pass
+from pipeline.state.first_listing import Listing, listing
 from tasks.base import JobTask, Volume
+from tasks.run.processes import run_name
 
 
 class RecordArchive(JobTask):
@@ -44,21 +47,70 @@ class RecordArchive(JobTask):
         return next((each for each in left if each.file == self.archive), None)
 
 
+class ListFiles(JobTask):
+    """Some files of a source in a row are read, and what each holds is kept, one by one."""
+
+    digest: luigi.Parameter[str] = luigi.Parameter(description="digest of what is asked for")
+    first: luigi.IntParameter = luigi.IntParameter(description="0-based number of the first one")
+    stop: luigi.IntParameter = luigi.IntParameter(description="that of the last one, and one more")
+
+    step = "read"
+
+    def complete(self) -> bool:
+        """Whether all of them are read, as they look now."""
+        return all(map(self._listing.is_done, self._files))
+
+    def make(self) -> Volume:
+        """Read those that were not read yet."""
+        size = 0
+        for file in self._files:
+            if self._listing.is_done(file):
+                continue
+            length = self._listing.size(file)
+            with self.counter(length, "bytes", file) as progress:
+                self._listing.read(file, progress)
+            size += length
+        return Volume(size=size)
+
+    @property
+    def _files(self) -> tuple[str, ...]:
+        return self._listing.files[self.first : self.stop]
+
+    @property
+    def _listing(self) -> Listing:
+        return _listing(self.job, run_name())
+
+
+@lru_cache(maxsize=1)
+def _listing(job: Job, run: str) -> Listing:
+    """Return the files that are read first, as they were when a command looked for them."""
+    del run
+    return listing(job)
+
+
 class RecordArchives(JobTask):
-    """Every archive of a job is read of which the configuration leaves something out."""
+    """All archives and files of a job are read that are read before anything is planned."""
 
     digest: luigi.Parameter[str] = luigi.Parameter(description="digest of what is asked for")
 
     step = "verify"
 
-    def requires(self) -> list[RecordArchive]:
-        """Return a task for each archive that is not read yet."""
+    def requires(self) -> list[JobTask]:
+        """Return a task for each archive that is not read yet, and for each group of files."""
         shared: dict[str, Any] = {"out": self.out, "digest": self.digest, "job": self.job}
-        return [RecordArchive(archive=each.file, **shared) for each in first_pass.unread(self.job)]
+        groups = _listing(self.job, run_name()).groups()
+        files = [ListFiles(first=first, stop=stop, **shared) for first, stop in groups]
+        archives = first_pass.unread(self.job)
+        return [*files, *(RecordArchive(archive=each.file, **shared) for each in archives)]
 
     def complete(self) -> bool:
         """Whether all of them are read."""
-        return not first_pass.unread(self.job)
+        return is_complete(self.job)
+
+
+def is_complete(job: Job) -> bool:
+    """Whether nothing of a job is to be read before it can be planned."""
+    return not first_pass.unread(job) and not listing(job).files
 
 
 def record_task(job: Job) -> RecordArchives:

@@ -12,7 +12,8 @@ from pipeline import digests, paths, storage
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
 from pipeline.shards.part import Part, parse
-from pipeline.state import cleaning, first_pass
+from pipeline.sources import read_files
+from pipeline.state import cleaning
 from tasks import first_pass as first_pass_tasks
 from tasks.elsewhere import PrepareElsewhere
 from tasks.engines import parts
@@ -88,13 +89,13 @@ class _Recording(Phase):
         return first_pass_tasks.record_task(job)
 
     def is_complete(self, job: Job) -> bool:
-        return not first_pass.unread(job)
+        return first_pass_tasks.is_complete(job)
 
     def sweep(self, job: Job) -> None:
-        folder = paths.archive_index(job.folder, "").parent
-        if storage.reachable(job.folder, folder):
-            for temp in cleaning.stale(job.folder, storage.temp_files(folder)):
-                storage.remove_temp(temp.temp, temp.plan)
+        for folder in (paths.archive_index(job.folder, "").parent, read_files.folder(job.folder)):
+            if storage.reachable(job.folder, folder):
+                for temp in cleaning.stale(job.folder, storage.temp_files(folder)):
+                    storage.remove_temp(temp.temp, temp.plan)
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,11 @@ from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
 from pipeline.job.table.images import IMAGE_OPTIONS
 from pipeline.job.table.option import LIST, RESHARD, SET, Value
-from pipeline.state import first_pass, preflight, withdrawal
+from pipeline.state import preflight, withdrawal
 from pipeline.state import source_look as sourcelook
 from pipeline.state.inventory import Inventory
 from tasks import arguments
-from tasks.first_pass import record_task
+from tasks.first_pass import is_complete, record_task
 from tasks.parameters import ListParameter, given, takes
 from tasks.prepare import Prepare
 
@@ -55,9 +55,26 @@ class JobRoot(luigi.WrapperTask):
         """The options as a job."""
         return build_job(self.command, self.asked)
 
+    @cached_property
+    def _reads_first(self) -> bool:
+        """Whether archives or shards were to be read first when the worker asked first.
+
+        Luigi asks again before `run`, and fails a task that requires more then than is done.
+        """
+        return not is_complete(self.job)
+
     def requires(self) -> luigi.Task:
-        """Return everything that the job asks for."""
-        return looked_at(self.job)
+        """Return everything that the job asks for, or what comes before that is known."""
+        return record_task(self.job) if self._reads_first else looked_at(self.job)
+
+    def complete(self) -> bool:
+        """Whether everything is there."""
+        return is_complete(self.job) and looked_at(self.job).complete()
+
+    def run(self) -> Iterator[luigi.Task]:
+        """Have everything made that is known only now."""
+        if self._reads_first:
+            yield looked_at(self.job)
 
 
 @takes(SET, *_SHARED)
@@ -74,27 +91,6 @@ class DatasetRoot(JobRoot):
         named = values["with"]
         also = words(self.extras)
         return {**values, "with": (*named, *also)} if isinstance(named, tuple) else values
-
-    @cached_property
-    def _reads_first(self) -> bool:
-        """Whether archives were to be read first when the worker asked first.
-
-        Luigi asks again before `run`, and fails a task that requires more then than is done.
-        """
-        return bool(first_pass.unread(self.job))
-
-    def requires(self) -> luigi.Task:
-        """Return everything that the job asks for, or what comes before that is known."""
-        return record_task(self.job) if self._reads_first else looked_at(self.job)
-
-    def complete(self) -> bool:
-        """Whether everything is there."""
-        return not first_pass.unread(self.job) and looked_at(self.job).complete()
-
-    def run(self) -> Iterator[luigi.Task]:
-        """Have everything made that is known only now."""
-        if self._reads_first:
-            yield looked_at(self.job)
 
 
 class StepRoot(DatasetRoot):

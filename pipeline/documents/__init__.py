@@ -19,6 +19,7 @@ and compiles the methods of a dataclass anew each time, which takes a hundred ti
     sources/list--<digest>.json      sources.RecordedSplits
     sources/annotations-*.json       records.FingerprintsMark
     sources/<family>/*.json          records.FingerprintsMark
+    read/<digest>.json               sources.RecordedFile
     withdrawal.json                  records.Withdrawal
     labels/*.json                    tables.LabelsMark
     catalogs/*.json                  tables.CatalogMark

@@ -43,6 +43,7 @@ from pipeline.documents.report import (
 from pipeline.documents.segments import SegmentMark, SegmentRowsMark
 from pipeline.documents.shards import GroupMark, ShardClaim, ShardMark, ShardTerms
 from pipeline.documents.sources import (
+    RecordedFile,
     RecordedList,
     RecordedShards,
     RecordedSplits,
@@ -66,6 +67,7 @@ _BY_PATH: Final[Mapping[str, type[Sealed]]] = {
     f"sources/list-*-{_DIGEST}.json": RecordedList,  # no name of a split has a dash
     f"sources/shards-*-{_DIGEST}.json": RecordedShards,
     f"sources/*-{_DIGEST}.json": RecordedTree,
+    f"read/{_DIGEST}.json": RecordedFile,
     "sources/annotations-*": FingerprintsMark,
     "sources/*/*": FingerprintsMark,
     "labels/*": LabelsMark,

@@ -28,6 +28,22 @@ class RecordedLook(Struct, frozen=True):
     content: ContentHash | None = None
 
 
+class RecordedFile(Struct, frozen=True):
+    """What was read of one file of a source; see `pipeline.sources.read_files`.
+
+    Attributes:
+        passed_over: what, how often, and where the first of each stands.
+        beside: stamps of the files beside it that images were read from, by path, in hex.
+        md5: of one that is packed as a whole; empty: it is not.
+        files: the table of its images.
+    """
+
+    passed_over: tuple[tuple[Text, Size, Text], ...]
+    beside: dict[Place, _Stamp64]
+    files: tuple[FileEntry, ...]
+    md5: Text = ""
+
+
 class RecordedTree(Struct, frozen=True):
     """What was found in a tree; see `pipeline.sources.ilsvrc2012.snapshot`.
 

@@ -208,8 +208,9 @@ def check(job: Job) -> None:
     _look_at(job)
     for name in PATHS:
         check_local(getattr(job, name), f"--{name}".replace("_", "-"))
-    dataset = sources.data_set(job, exportjob.taken_names())
-    checks.check_options(job, dataset, job.splits or dataset.default_splits)
+    if not sources.lists_files(job):  # else its files say which options mean something for them
+        dataset = sources.data_set(job, exportjob.taken_names())
+        checks.check_options(job, dataset, job.splits or dataset.default_splits)
     exportjob.check_installed(job)
     for name in job.formats if job.wants("shards") else ():
         if not storage.is_folder(storage.below(job.folder, name)):  # else preflight sees what lacks

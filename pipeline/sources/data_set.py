@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Self
 
+from pipeline.archives.passage import Progress
 from pipeline.catalog.classes import NO_LABELS, LabelTable
 from pipeline.job.options import Job
 from pipeline.sources.inputs import Archive
@@ -170,6 +171,34 @@ class DataSet(ABC):
         """
         del names
         return ()
+
+    lists_files: ClassVar[bool] = False
+    """Whether `unlisted` may ever return files."""
+
+    def unlisted(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return the files of some splits if they are to be read one by one before all else.
+
+        By default there are none. Some of them may be read already: see `is_listed`.
+        """
+        del names
+        return ()
+
+    def is_listed(self, file: str) -> bool:
+        """Whether one of these files was read, and looks as it did then."""
+        raise LookupError(f"{file} is none of the files of {self.name} that are read by themselves")
+
+    def list_file(self, file: str, progress: Progress) -> None:
+        """Read one of these files, and keep what it holds until the source is remembered.
+
+        Args:
+            file: its name, relative to the root.
+            progress: told now and then how many bytes were read.
+
+        Raises:
+            InputRefused: it is not what it should be.
+        """
+        del progress
+        raise LookupError(f"{file} is none of the files of {self.name} that are read by themselves")
 
     def record(self, archive: Archive, md5: str) -> None:
         """Record what such an archive is, now that it was read and its index is there.

@@ -38,6 +38,11 @@ def data_set(job: Job, taken: Iterable[str] = ()) -> DataSet:
     return next(kind for kind in SOURCES if kind.is_meant(job)).of(job, taken)
 
 
+def lists_files(job: Job) -> bool:
+    """Whether files of a job may be read one by one before all else; nothing is looked at."""
+    return next(kind for kind in SOURCES if kind.is_meant(job)).lists_files
+
+
 def kept_files(out: Location) -> Iterator[KeptFiles]:
     """Yield the files that sources keep in an output folder, as they were written."""
     for kind in SOURCES:

@@ -26,6 +26,7 @@ from pipeline.formats.base import JOINED
 from pipeline.formats.registry import ALL
 from pipeline.report import places
 from pipeline.segments import places as segment_places
+from pipeline.sources import read_files
 from pipeline.sources import registry as sources
 from pipeline.sources.kept_files import Placeholders
 from pipeline.storage import Location
@@ -129,7 +130,8 @@ def _beginnings() -> tuple[tuple[re.Pattern[str], str], ...]:
 
 
 def _every() -> list[Path]:
-    of_sources = sources.own_names(_OUT, Placeholders(_SPLIT, _NAME, _DIGEST, _NUMBER))
+    like = Placeholders(_SPLIT, _NAME, _DIGEST, _NUMBER)
+    of_sources = (*sources.own_names(_OUT, like), *read_files.own_names(_OUT, like))
     return sorted({*_of_outputs(), *_of_products(), *_of_state(), *_of_report(), *of_sources})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from pipeline.sources import read_files
 from pipeline.state import sorted_segments, unused_hashes, unused_pages
 from pipeline.state import unused_sources as unusedsources
 from pipeline.storage import Location, Plan
@@ -21,7 +22,7 @@ def plans(
     """
     sorted_ones = sorted_segments.plans(out, unwritten)
     of_outputs = unusedsources.plans(out, gone) | unused_hashes.plans(out, gone)
-    return of_outputs | unused_pages.plans(out) | sorted_ones
+    return of_outputs | unused_pages.plans(out) | sorted_ones | read_files.plans(out)
 
 
 def kept_of(out: Location, place: Location) -> str:
@@ -30,4 +31,6 @@ def kept_of(out: Location, place: Location) -> str:
         return "duplicates"
     if sorted_segments.are_in(out, place):
         return "archives, sorted by shard"
+    if place == read_files.folder(out):
+        return "shards that were read one by one"
     return "an earlier report" if unused_pages.are_in(out, place) else "source files"

@@ -1,4 +1,4 @@
-"""How ``shardmill imagenet`` reads archives first of which a configuration leaves something out."""
+"""How commands read first what nothing can be planned without: archives, and many shards."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 from pipeline import storage
 from pipeline.job import resolve as resolving
 from pipeline.job.options import Job
+from pipeline.quantities import counted, size, verb
 from pipeline.sources.inputs import NO_MD5, Archive
-from pipeline.state import first_pass, status
+from pipeline.state import first_listing, first_pass, status
 from pipeline.state import run_end as runend
 from tasks.cli import report
 from tasks.cli.how import How, asked_for, tell
@@ -26,17 +27,41 @@ def prepare(command: str, given: Mapping[str, Any]) -> int:
     return how.tidy_up(job.folder, _prepare(job, how))
 
 
+def prepare_listed(command: str, given: Mapping[str, Any]) -> int:
+    """Do what a command of lists, folders and shards is asked for, likewise."""
+    job, how = asked_for(command, given)
+    return how.tidy_up(job.folder, _prepare_listed(job, how))
+
+
 def _prepare(job: Job, how: How) -> int:
     archives = first_pass.unread(job)
     for archive in first_pass.changed(job):
         say(f"{archive.file}: looks otherwise than when it was read: --update reads it again")
-    if not archives:
+    left = [f"{archive.file}, to record {_left_out(archive)}" for archive in archives]
+    return _prepare_after(job, how, left)
+
+
+def _prepare_listed(job: Job, how: How) -> int:
+    found = first_listing.listing(job)
+    left = [file for file in found.files if not found.is_done(file)]
+    if not left:
+        return prepare_job(job, how)
+    length = size(sum(map(found.size, left)))
+    done = len(found.files) - len(left)
+    already = f"; {counted(done, 'other')} {verb(done, 'is', 'are')} read already" if done else ""
+    shards = f"{counted(len(left), 'shard')} of {length}, for the images in them{already}"
+    return _prepare_after(job, how, [shards])
+
+
+def _prepare_after(job: Job, how: How, left: list[str]) -> int:
+    """Do what a command is asked for, after what is to be read first, said in words."""
+    if not left:
         return prepare_job(job, how)
     resolving.check(job)
     storage.check_link(job.folder)
     if how.dry_run:
-        for archive in archives:
-            say(f"would read first: {archive.file}, to record {_left_out(archive)}")
+        for each in left:
+            say(f"would read first: {each}")
         say("nothing else is planned before that")
         return report.COMPLETE
     with sharing(job.folder, no_overlap=how.no_overlap) as is_ours:

@@ -34,6 +34,6 @@ def imagelist(**given: Any) -> int:
     The same command goes on where an interrupted one was.
     """
     with importing_luigi():
-        from tasks.cli import part, preparing  # noqa: PLC0415 - Luigi: not for --help and completion
+        from tasks.cli import first_pass, part  # noqa: PLC0415 - Luigi: not for --help and completion
 
-    return part.prepare(LIST, given, preparing.prepare)
+    return part.prepare(LIST, given, first_pass.prepare_listed)

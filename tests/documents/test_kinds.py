@@ -32,6 +32,7 @@ from pipeline.documents.packed import PackManifest
 from pipeline.documents.records import ArchiveRefusal, JobRecord, WalkedMark, Withdrawal
 from pipeline.documents.segments import SegmentMark, SegmentRowsMark
 from pipeline.documents.shards import ShardClaim, ShardTerms
+from pipeline.documents.sources import RecordedFile
 from pipeline.documents.tables import LabelsMark
 from pipeline.errors import OutputDamaged
 from pipeline.job.options import Job
@@ -45,6 +46,7 @@ _NOT_THERE = {
     LabelsMark,
     Lease,
     PackManifest,
+    RecordedFile,
     SegmentMark,
     SegmentRowsMark,
     ShardClaim,

@@ -1,8 +1,9 @@
-"""Parquet and packed tars whose resharding dies at once, also while they are unpacked."""
+"""Shards whose resharding dies at once, also while they are read, or unpacked."""
 
 from __future__ import annotations
 
 import gzip
+import os
 import random
 import subprocess
 import time
@@ -17,9 +18,24 @@ from drawnshards import tar
 from support import command, products, shardmill, temporary_files
 
 from pipeline import storage
+from pipeline.sources.shardset.data_set import READ_AT_ONCE
 
 OPTIONS = ("--format", "tfrecord,webdataset,mds", "--shards", 24, "--resize", 32)
+LONG_AGO_NS = 1_700_000_000 * 10**9
 STEPS = ("OUT/.shardmill/catalogs/*", "OUT/.shardmill/shards/*", "UNPACKED/*")
+
+
+def killed_at(begun: str, chance: random.Random, *words: object) -> None:
+    """Kill a command and all that it has begun, a moment after a file of a pattern is there."""
+    arguments = command(*words, "--workers", 2)
+    started = psutil.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while started.poll() is None and not any(Path("/").glob(begun.lstrip("/"))):
+        time.sleep(0.0005)
+    time.sleep(chance.uniform(0, 0.05))
+    processes = [started, *started.children(recursive=True)]
+    for process in processes:
+        process.kill()
+    psutil.wait_procs(processes)
 
 
 @pytest.fixture(scope="module")
@@ -44,15 +60,7 @@ def test_the_same_command_makes_the_same_bytes_after_a_kill(
 ) -> None:
     unpacked = storage.unpacked_folder(photos.parent)
     begun = step.replace("OUT", str(out)).replace("UNPACKED", str(unpacked))
-    arguments = command("reshard", photos, "--out", out, *OPTIONS, "--workers", 2)
-    started = psutil.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while started.poll() is None and not any(Path("/").glob(begun.lstrip("/"))):
-        time.sleep(0.0005)
-    time.sleep(chance.uniform(0, 0.05))
-    processes = [started, *started.children(recursive=True)]
-    for process in processes:
-        process.kill()
-    psutil.wait_procs(processes)
+    killed_at(begun, chance, "reshard", photos, "--out", out, *OPTIONS)
     temporary = {str(path.relative_to(out)) for path in temporary_files(out)}
     found = {name: content for name, content in products(out).items() if name not in temporary}
     assert found.items() <= undisturbed.items()
@@ -83,17 +91,41 @@ def test_packed_tars_give_the_same_bytes_after_a_kill_and_leave_nothing_beside_t
     first = shardmill("reshard", packed, "--out", tmp_path / "undisturbed", *OPTIONS)
     assert first.returncode == 0, first.stderr
     begun = step.replace("OUT", str(out)).replace("IN", str(packed))
-    arguments = command("reshard", packed, "--out", out, *OPTIONS, "--workers", 2)
-    started = psutil.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while started.poll() is None and not any(Path("/").glob(begun.lstrip("/"))):
-        time.sleep(0.0005)
-    time.sleep(chance.uniform(0, 0.05))
-    processes = [started, *started.children(recursive=True)]
-    for process in processes:
-        process.kill()
-    psutil.wait_procs(processes)
+    killed_at(begun, chance, "reshard", packed, "--out", out, *OPTIONS)
     last = shardmill("reshard", packed, "--out", out, *OPTIONS)
     assert last.returncode == 0, last.stderr
     assert products(out) == products(tmp_path / "undisturbed")
     assert temporary_files(out) == []
     assert sorted(path.name for path in packed.iterdir()) == before
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tars of more bytes than are read within a command: most are of files that are no images."""
+    folder = tmp_path_factory.mktemp("many")
+    size = READ_AT_ONCE // 12 + 1
+    for number in range(12):
+        images = ((f"{n}.jpg", encoded(n % 90)) for n in range(number * 20, number * 20 + 20))
+        path = tar(folder / f"photos-{number}.tar", [*images, ("none.bin", bytes(size))])
+        os.utime(path, ns=(LONG_AGO_NS, LONG_AGO_NS))
+    return folder
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize("step", ["OUT/.shardmill/read/*.json", "OUT/.shardmill/sources/*"])
+def test_shards_that_are_read_first_give_the_same_bytes_after_a_kill(
+    many: Path, tmp_path: Path, out: Path, chance: random.Random, step: str
+) -> None:
+    first = shardmill("reshard", many, "--out", tmp_path / "undisturbed", *OPTIONS)
+    assert first.returncode == 0, first.stderr
+    killed_at(step.replace("OUT", str(out)), chance, "reshard", many, "--out", out, *OPTIONS)
+    before = {path: path.stat().st_ino for path in (out / ".shardmill/read").glob("*.json")}
+    status = shardmill("status", out)
+    assert status.returncode == 1
+    last = shardmill("reshard", many, "--out", out, *OPTIONS, "--until", "plan")
+    assert last.returncode == 0, last.stderr
+    assert not [path for path in before if path.exists()]
+    last = shardmill("reshard", many, "--out", out, *OPTIONS)
+    assert last.returncode == 0, last.stderr
+    assert products(out) == products(tmp_path / "undisturbed")
+    assert temporary_files(out) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -16,11 +16,13 @@ from pipeline import storage
 from pipeline.archives import packed_sources, parquet_rows, signatures
 from pipeline.archives.compressed import Look
 from pipeline.archives.decompression import plain_name
+from pipeline.archives.passage import Progress
 from pipeline.catalog import objects
 from pipeline.errors import InputRefused
 from pipeline.quantities import counted
 from pipeline.shards import foreign
 from pipeline.shards.foreign import FoundImage, Note
+from pipeline.sources.read_files import ReadFile
 from pipeline.sources.shardset import parquet_images, shard_files, tar_images, zip_images
 from pipeline.storage import Location
 
@@ -44,6 +46,7 @@ COLLECTED: Final = pa.schema(
 MOST_STAMPS: Final = 50_000
 """Files beside the shards whose looks are kept, at most: an input of more is read each time."""
 _ROWS: Final = 1 << 14
+_TELL: Final = 16 << 20  # bytes
 _PLAIN: Final = "FOLDER"  # what the one is called where a shard is unpacked to
 _MOST_LABEL: Final = (1 << 31) - 1
 _SIGNATURES: Final = ((b"\xff\xd8\xff", ".jpg"), (b"\x89PNG\r\n\x1a\n", ".png"))
@@ -79,45 +82,64 @@ class Tally:
             stamp = storage.settled(path)
             self.stamps[str(path)] = storage.UNSETTLED if stamp == storage.ABSENT else stamp
 
+    def add(self, shard: str, found: ReadFile) -> None:
+        """Take in what was passed over in a shard, and how files beside it looked."""
+        for what, count, example in found.passed_over:
+            self.counts[what] += count
+            self.examples.setdefault(what, example)
+        if len(self.stamps) <= MOST_STAMPS:
+            self.stamps |= found.beside
+        if found.md5:
+            self.md5s[shard] = found.md5
+
     def lines(self) -> Iterator[str]:
         """Yield what there was, a line each."""
         for what, count in sorted(self.counts.items()):
             yield f"passed over, {what}: {counted(count, 'time')}, e.g. {self.examples[what]}"
 
 
-def collect(root: Location, shards: Iterable[str], tally: Tally, label: str = "") -> pa.Table:
-    """Return the images of some shards, a table of `COLLECTED`.
+def collect(
+    root: Location,
+    name: str,
+    tally: Tally,
+    label: str = "",
+    progress: Progress = lambda _: None,
+) -> pa.Table:
+    """Return the images of a shard, a table of `COLLECTED`.
 
     Args:
-        root: folder that the names of shards are relative to.
-        shards: their names.
+        root: folder that the name is relative to.
+        name: of the shard.
         tally: counts what is passed over.
         label: the column of the labels of Parquet files; "": the first that is called as one.
+        progress: told the bytes of the images that were read so far, now and then.
 
     Returns:
         the images; one in a packed tar has its place in the plain tar, and the name of that.
 
     Raises:
-        InputRefused: a shard is empty, cut short or damaged; it says of an image what cannot be.
+        InputRefused: it is empty, cut short or damaged; it says of an image what cannot be.
     """
-    parts = [COLLECTED.empty_table()]
-    for name in shards:
-        rows, number, md5 = list[tuple[object, ...]](), 0, hashlib.md5(usedforsecurity=False)
-        plain = plain_name(name)
-        look = md5.update if plain else None
-        for image in images_of(root, name, tally.note, label, look):
-            number += 1
-            if image.source:
-                tally.look(storage.below(root, image.source))
-            rows.append(_row(image, plain or name, number))
-            if len(rows) == _ROWS:
-                parts.append(_table(rows))
-                rows = []
-        parts.append(_table(rows))
-        if plain:
-            tally.md5s[name] = md5.hexdigest()
-        if not number:
-            tally.note("a shard without an image", name)
+    parts, rows = [COLLECTED.empty_table()], list[tuple[object, ...]]()
+    plain, md5 = plain_name(name), hashlib.md5(usedforsecurity=False)
+    number = size = told = 0
+    for image in images_of(root, name, tally.note, label, md5.update if plain else None):
+        number += 1
+        if image.source:
+            tally.look(storage.below(root, image.source))
+        rows.append(_row(image, plain or name, number))
+        size += len(image.encoded)
+        if size - told >= _TELL:
+            told = size
+            progress(size)
+        if len(rows) == _ROWS:
+            parts.append(_table(rows))
+            rows = []
+    parts.append(_table(rows))
+    if plain:
+        tally.md5s[name] = md5.hexdigest()
+    if not number:
+        tally.note("a shard without an image", name)
     return pa.concat_tables(parts).unify_dictionaries()
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Final, Self
 
 from pipeline import storage
 from pipeline.archives.decompression import plain_name
-from pipeline.archives.parquet_rows import is_parquet
+from pipeline.archives.passage import Progress
 from pipeline.catalog import class_table as classtable
 from pipeline.catalog.classes import NO_LABELS, LabelTable
-from pipeline.errors import InputRefused, UsageError, abbreviate
+from pipeline.errors import InputRefused, NotCollected, UsageError, abbreviate
 from pipeline.job.options import Job
 from pipeline.quantities import counted
 from pipeline.shards import foreign
@@ -22,16 +22,26 @@ from pipeline.sources.data_set import DataSet
 from pipeline.sources.glance import Glance
 from pipeline.sources.inputs import Archive
 from pipeline.sources.shard_count import shard_count
-from pipeline.sources.shardset import kept, labelling, own_output, packed_tars, shard_files
-from pipeline.sources.shardset.collecting import MOST_STAMPS, Tally, collect
+from pipeline.sources.shardset import (
+    kept,
+    labelling,
+    own_output,
+    packed_tars,
+    shard_files,
+    unmeant_options,
+)
+from pipeline.sources.shardset.collecting import MOST_STAMPS, Tally
 from pipeline.sources.shardset.kept import Found
 from pipeline.sources.shardset.labelling import Labelled
 from pipeline.sources.shardset.own_output import OwnSplit
+from pipeline.sources.shardset.shard_reading import ShardReading
 from pipeline.sources.shardset.source import ShardSource
 from pipeline.sources.source import Defaults, Expected, IsCut, Source, Split
 from pipeline.storage.local.input_file import check_shareable
 
-_SHOWN = 3
+READ_AT_ONCE: Final = 64 << 20
+"""Bytes of shards that are read within the command: more are read by its workers before it."""
+_SHOWN: Final = 3
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -47,6 +57,7 @@ class ShardSet(DataSet):
     files: Mapping[str, tuple[str, ...]]
     others: tuple[str, ...] = ()
     own: Mapping[str, OwnSplit]
+    lists_files: ClassVar[bool] = True
 
     @staticmethod
     def is_meant(job: Job) -> bool:
@@ -65,7 +76,7 @@ class ShardSet(DataSet):
         split_names.check(job.name)
         path, root = storage.parse(job.images), storage.parse(job.root)
         check_shareable(path, "a shard")
-        _check_options(job)
+        unmeant_options.check(job)
         own: dict[str, OwnSplit] = {}
         if job.packed and own_output.is_output(path):
             own = own_output.splits(path, job.source_format)
@@ -148,33 +159,71 @@ class ShardSet(DataSet):
 
     @cached_property
     def _found(self) -> dict[str, tuple[Found, Glance]]:
-        """What is in the shards of each chosen split: as it was kept, or as it is read now."""
+        """What is in the shards of each chosen split: as it was kept, or as it is read now.
+
+        Raises:
+            NotCollected: they are too many bytes for that, and are to be read one by one first.
+        """
         names = self.job.splits or tuple(self.splits)
         known = {name: self._kept(name) for name in names}
         if all(each is not None for each in known.values()):
-            return {name: each for name, each in known.items() if each is not None}
+            left = self._reading.left(shard for name in names for shard in self.files[name])
+            return {
+                name: (replace(each[0], read_files=left), each[1])
+                for name, each in known.items()
+                if each is not None
+            }
+        if shards := self.unlisted(names):
+            raise _not_read(storage.parse(self.job.images), shards, self.is_listed)
         return self._read(names)
 
     def _read(self, names: Sequence[str]) -> dict[str, tuple[Found, Glance]]:
         looks = {name: self._look(name) for name in names}
         tallies = {name: Tally() for name in names}
+        reading = self._reading
         if self.own:
-            labelled = {name: self.own[name].read(tallies[name]) for name in names}
+            labelled = {name: self.own[name].read(reading.rows_of(tallies[name])) for name in names}
         else:
-            collected = {
-                name: collect(self.root, self.files[name], tallies[name], self._label_column)
-                for name in names
-            }
+            collected = {name: reading.collect(self.files[name], tallies[name]) for name in names}
             for name, table in collected.items():
                 if not table.num_rows:
                     raise self._without_images(name, tallies[name])
             pinned = classtable.read(Path(self.job.classes)) if self.job.classes else None
             path = storage.parse(self.job.images)
             labelled = labelling.label(collected, pinned, path)
+        used = tuple(reading.used)
         return {
-            name: (self._counted(name, each, tallies[name]), _with(looks[name], tallies[name]))
+            name: (
+                replace(self._counted(name, each, tallies[name]), read_files=used),
+                _with(looks[name], tallies[name]),
+            )
             for name, each in labelled.items()
         }
+
+    @property
+    def _reading(self) -> ShardReading:
+        return ShardReading(self.job.folder, self.root, self._label_column, bool(self.own))
+
+    def unlisted(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return the shards of some splits, where they are many bytes and not all were read."""
+        if all(self._kept(name) is not None for name in names):
+            return ()
+        shards = [shard for name in names for shard in self.files[name]]
+        infos = (storage.stat(storage.below(self.root, shard)) for shard in shards)
+        if sum(info.size for info in infos if info) < READ_AT_ONCE:
+            return ()
+        reading = self._reading
+        if not all(map(reading.can_be_kept, shards)) or all(map(reading.is_kept, shards)):
+            return ()
+        return tuple(shards)
+
+    def is_listed(self, file: str) -> bool:
+        """Whether a shard was read, and looks as it did then."""
+        return self._reading.is_kept(file)
+
+    def list_file(self, file: str, progress: Progress) -> None:
+        """Read a shard."""
+        self._reading.keep(file, progress)
 
     def _counted(self, name: str, labelled: Labelled, tally: Tally) -> Found:
         found = kept.found(labelled, tuple(tally.lines()), tally.md5s)
@@ -253,42 +302,17 @@ class ShardSet(DataSet):
         )
 
 
-def _check_options(job: Job) -> None:
-    """Check that nothing is asked of shards or an archive that only a list or a folder gives.
-
-    Raises:
-        UsageError: it is.
-    """
-    unpacked = "leave it out; or unpack the archive, and name the folder or a list of what is in it"
-    if job.shares:
-        raise UsageError(
-            "--split NAME=SHARE divides the images of a list or a folder",
-            file=job.images,
-            expected="a list or a folder",
-            remedy=unpacked,
-        )
-    if not job.packed and storage.parse(job.root) != storage.parse(job.images).parent:
-        raise UsageError(
-            "--root is the folder that the paths of a list are relative to",
-            file=job.images,
-            expected="a list",
-            found=f"--root {job.root}",
-            remedy="leave it out",
-        )
-    if job.split_column or job.path_column != Job.path_column:
-        raise UsageError(
-            "--path-column and --split-column are of lists whose columns have names",
-            file=job.images,
-            expected="a list",
-            remedy="leave them out",
-        )
-    if job.label_column != Job.label_column and not (job.packed or is_parquet(job.images)):
-        raise UsageError(
-            "--label-column is of lists whose columns have names, and of Parquet files",
-            file=job.images,
-            expected="a list or a Parquet file",
-            remedy="leave it out",
-        )
+def _not_read(
+    path: storage.Location, shards: Sequence[str], is_read: Callable[[str], bool]
+) -> NotCollected:
+    return NotCollected(
+        "not all of the shards were read yet",
+        file=str(path),
+        expected=counted(len(shards), "shard"),
+        found=f"{sum(map(is_read, shards)):,} that were read",
+        remedy="run the command that prepares them: it reads each of them first, and goes on where"
+        " an interrupted one was",
+    )
 
 
 def _with(look: Glance, tally: Tally) -> Glance:

@@ -26,12 +26,14 @@ from pipeline.catalog.label_widths import LabelWidths
 from pipeline.documents.sources import RecordedClasses, RecordedShards, RecordedWidths
 from pipeline.errors import OutputDamaged, ShardmillError
 from pipeline.manifest import Document
-from pipeline.sources import glance
+from pipeline.sources import glance, read_files
 from pipeline.sources.glance import Glance
 from pipeline.sources.shardset.labelling import HASH, ROWS, SIZED_ROWS, Labelled
 from pipeline.storage import Location, with_suffix
 from pipeline.storage import table_bounds as tablebounds
 
+_NOT_KEPT: Final = frozenset({"rows", "classes", "read_files"})
+"""Fields of `Found` that stand in no document, or otherwise."""
 _LONG: Final = 75  # bytes of a part of a key; no shorter one can be cut in the name of a sample
 
 
@@ -54,6 +56,7 @@ class Found:
         described: whether some have a class of their own, or flags.
         notes: what is to be said at the end.
         packed: name and MD5 of each shard that is packed as a whole.
+        read_files: names of what was kept of single shards, and is of no use any more.
         rows: a table of `ROWS` or `SIZED_ROWS`; None: it lies beside the document.
     """
 
@@ -71,6 +74,7 @@ class Found:
     described: bool = False
     notes: tuple[str, ...] = ()
     packed: tuple[tuple[str, str], ...] = ()
+    read_files: tuple[str, ...] = ()
     rows: pa.Table | None = None
 
 
@@ -132,11 +136,12 @@ def found(labelled: Labelled, notes: Sequence[str], packed: Mapping[str, str]) -
 
 
 def save(out: Location, split: str, asked: str, known: Found, look: Glance) -> None:
-    """Keep what was found, in the place of what was found before."""
+    """Keep what was found, in the place of what was found before, and no more of single shards."""
     if known.rows is None:
+        read_files.remove(out, known.read_files)
         return
     document: Document = {
-        name: value for name, value in asdict(known).items() if name not in {"rows", "classes"}
+        name: value for name, value in asdict(known).items() if name not in _NOT_KEPT
     }
     if not known.packed:
         del document["packed"]
@@ -153,6 +158,8 @@ def save(out: Location, split: str, asked: str, known: Found, look: Glance) -> N
         ):
             writer.write_table(known.rows, row_group_size=catalog.ROWS)
         manifest.publish([staged], path, out, document)
+    if look.holds():  # else all is read again by whoever asks, which is quick as long as these stay
+        read_files.remove(out, known.read_files)
 
 
 def load(out: Location, split: str, asked: str) -> tuple[Found, Glance] | None:

@@ -6,10 +6,11 @@ an image lie is another place. Each image is compared with the hash that the fac
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,7 @@ import pyarrow.compute as pc
 import xxhash
 
 from pipeline import manifest, paths, storage
+from pipeline.archives.passage import Progress
 from pipeline.catalog import objects
 from pipeline.catalog import table as catalog
 from pipeline.catalog.class_table import ClassTable, FolderClasses
@@ -27,6 +29,10 @@ from pipeline.shards import facts, foreign
 from pipeline.sources.shardset import collecting, shard_files
 from pipeline.sources.shardset.labelling import HASH, ROWS, SIZED_ROWS, Labelled
 from pipeline.storage import Location
+
+PLACES: Final = pa.schema([("offset", pa.int64()), ("length", pa.int64()), (HASH, pa.binary(16))])
+"""Where the images of a shard lie, in its order."""
+_TELL: Final = 1 << 8  # images
 
 
 @dataclass(frozen=True)
@@ -110,13 +116,16 @@ class OwnSplit:
             return self.document.parameters.label_offset > 0
         return bool(self.table.class_ids) and self.table.class_ids != self.table.words
 
-    def read(self, tally: collecting.Tally) -> Labelled:
+    def read(self, places_of: Callable[[str], pa.Table]) -> Labelled:
         """Return its catalog, with the places of the images in its shards.
+
+        Args:
+            places_of: returns those of a shard, a table of `PLACES`, by its name.
 
         Raises:
             InputRefused: a shard is damaged, or has other images than the facts say.
         """
-        places = pa.concat_tables(self._places(tally))
+        places = pa.concat_tables(self._places(places_of))
         keys, parts = places["key"].combine_chunks(), list[pa.Table]()
         for rows in catalog.read(self.catalog, with_sizes=True):
             found = pc.index_in(rows["key"], value_set=keys)
@@ -141,33 +150,48 @@ class OwnSplit:
         names = self._names
         return Labelled(whole, FolderClasses(ClassTable(names)) if names else None)
 
-    def _places(self, tally: collecting.Tally) -> Iterator[pa.Table]:
+    def _places(self, places_of: Callable[[str], pa.Table]) -> Iterator[pa.Table]:
         """Yield, shard by shard, key, place, size and hash of each image."""
         folder = storage.below(self.out, self.folder)
         for name, said in zip(self.files, facts.read_shards(paths.facts(folder)), strict=True):
-            offsets, lengths, hashes = list[int](), list[int](), list[bytes]()
-            for image in collecting.images_of(self.out, name, tally.note):
-                offsets.append(image.offset)
-                lengths.append(len(image.encoded))
-                hashes.append(xxhash.xxh3_128_digest(image.encoded))
-            if [each.hex() for each in hashes] != said[HASH].to_pylist():
+            found = places_of(name)
+            if [each.hex() for each in found[HASH].to_pylist()] != said[HASH].to_pylist():
                 raise InputRefused(
                     "a shard has other images than its output says",
                     file=str(storage.below(self.out, name)),
                     expected=f"{said.num_rows:,} images of the hashes in {paths.facts(folder)}",
-                    found=f"{len(hashes):,} images, or others",
+                    found=f"{found.num_rows:,} images, or others",
                     remedy="run the command again that made the output: the shard is made anew",
                 )
             yield pa.table(
                 {
                     "key": said["key"],
-                    "source": pa.array([name] * len(hashes), pa.string()),
-                    "offset": pa.array(offsets, pa.int64()),
-                    "length": pa.array(lengths, pa.int64()),
-                    HASH: pa.array(hashes, pa.binary(16)),
+                    "source": pa.array([name] * found.num_rows, pa.string()),
+                    **{each: found[each] for each in PLACES.names},
                     **{side: said[side] for side in catalog.SIZES.names},
                 }
             )
+
+
+def places(out: Location, name: str, tally: collecting.Tally, progress: Progress) -> pa.Table:
+    """Return where the images of a shard of an output lie, a table of `PLACES`.
+
+    Args:
+        out: the folder of the output.
+        name: of the shard, relative to it.
+        tally: counts what is passed over.
+        progress: told the bytes of the images that were read so far.
+    """
+    offsets, lengths, hashes = list[int](), list[int](), list[bytes]()
+    for image in collecting.images_of(out, name, tally.note):
+        offsets.append(image.offset)
+        lengths.append(len(image.encoded))
+        hashes.append(xxhash.xxh3_128_digest(image.encoded))
+        if len(offsets) % _TELL == 0:
+            progress(image.offset + lengths[-1])
+    columns = (offsets, lengths, hashes)
+    arrays = [pa.array(each, field.type) for each, field in zip(columns, PLACES, strict=True)]
+    return pa.table(arrays, PLACES)
 
 
 def is_output(path: Location) -> bool:

@@ -106,7 +106,7 @@ def test_of_very_many_images_beside_the_shards_no_looks_are_kept(
     monkeypatch.setattr(collecting, "MOST_STAMPS", 2)
     path = of_paths(tmp_path)
     tally = collecting.Tally()
-    collecting.collect(tmp_path, [path.name], tally)
+    collecting.collect(tmp_path, path.name, tally)
     assert len(tally.stamps) == 3
     look = Glance({str(path): storage.settled(path)})
     assert look.holds()

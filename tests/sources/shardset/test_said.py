@@ -135,7 +135,7 @@ def test_ids_of_the_classes_of_objects_are_kept_without_flags(tmp_path: Path) ->
                (("xmin", 0.0), ("ymin", 0.0), ("xmax", 0.5), ("ymax", 0.5))}  # fmt: skip
     kinds = {"image/object/class/label": [2], "image/object/class/text": "hat"}
     path = tfrecords(tmp_path / "a.tfrecord", [{"image/encoded": encoded(1), **corners, **kinds}])
-    (row,) = collecting.collect(tmp_path, [path.name], Tally())["objects"].to_pylist()
+    (row,) = collecting.collect(tmp_path, path.name, Tally())["objects"].to_pylist()
     assert [(each["class_id"], each["flags"]) for each in row] == [("hat", 0)]
 
 

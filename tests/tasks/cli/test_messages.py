@@ -133,7 +133,7 @@ def test_a_defect_is_told_in_the_log(
     def fail(*_: object) -> None:
         raise ZeroDivisionError("by nothing")
 
-    monkeypatch.setattr("tasks.cli.preparing.prepare", fail)
+    monkeypatch.setattr("tasks.cli.first_pass.prepare_listed", fail)
     ran = prepare(listed, out, "--log-file", tmp_path / "a.log")
     assert (ran.returncode, ran.stderr) == (1, "")
     assert "ZeroDivisionError: by nothing" in (tmp_path / "a.log").read_text()

@@ -92,7 +92,7 @@ def test_a_defect_is_told(
     def fail(*_: object) -> None:
         raise ZeroDivisionError("by nothing")
 
-    monkeypatch.setattr("tasks.cli.preparing.prepare", fail)
+    monkeypatch.setattr("tasks.cli.first_pass.prepare_listed", fail)
     for words in ((), ("--quiet",)):
         with contextlib.suppress(ZeroDivisionError):
             listed.prepare_here(out, *words, *HOOKS)
@@ -253,7 +253,7 @@ def test_an_interrupted_command_is_told_as_a_failure(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tasks.cli.preparing.prepare", interrupted)
+    monkeypatch.setattr("tasks.cli.first_pass.prepare_listed", interrupted)
     assert listed.prepare_here(out, *HOOKS).returncode == 130
     assert told.read_text() == f"bad 130 0 {out} interrupted\n"
 
