@@ -16,7 +16,7 @@ from pipeline.im2rec.job import PackJob
 from pipeline.im2rec.worker import work
 from pipeline.processes import children
 from pipeline.processes.children import Child
-from pipeline.storage import SharedFile, StagedFile
+from pipeline.storage import StagedFile
 
 _AHEAD: Final = 12 << 20  # bytes of records that a worker may keep and yet be asked for more
 
@@ -59,21 +59,18 @@ class InProcess:
 
     def __init__(self, encoder: RecordEncoder) -> None:
         self._encoder = encoder
-        self._offset = self.written = 0
+        self.written = 0
 
     def chunks(self, file: StagedFile, batches: Iterator[Batch]) -> Iterator[tuple[Batch, Chunk]]:
         """Yield the chunks of all batches; see `Packers.chunks`."""
-        with SharedFile(file.temp, file.path) as shared:
-            for batch in batches:
-                for chunk, buffer in self._encoder.chunks(batch):
-                    yield batch, chunk
-                    shared.write_at(self._offset, buffer.content)
-                    self.written = self._offset + chunk.bytes
-                    self._encoder.release(buffer)
+        for batch in batches:
+            for chunk, buffer in self._encoder.chunks(batch):
+                yield batch, chunk
+                self.written += file.write(buffer.content)  # and hashed, while it is at hand
+                self._encoder.release(buffer)
 
     def place(self, offset: int) -> None:
-        """Have the chunk that was yielded last written; see `Packers.place`."""
-        self._offset = offset
+        """Do nothing: the chunk that was yielded last is written behind all others by itself."""
 
 
 @dataclass(eq=False)

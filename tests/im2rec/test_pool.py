@@ -20,7 +20,7 @@ from pipeline.errors import BadImage, NoSpace, ShardmillError
 from pipeline.im2rec import pool
 from pipeline.im2rec.pack import pack
 from pipeline.images.raster import Pixels
-from pipeline.storage import SharedFile
+from pipeline.storage import SharedFile, StagedFile
 
 
 @pytest.fixture
@@ -141,18 +141,29 @@ def test_images_that_a_transform_fails_on_count_under_the_limit(
         pack(replace(job, error_limit=1))
 
 
-def test_a_worker_that_cannot_write_says_why(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("threads", "file", "method"), [(1, StagedFile, "write"), (2, SharedFile, "write_at")]
+)
+def test_a_process_that_cannot_write_says_why(
+    root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    threads: int,
+    file: type,
+    method: str,
 ) -> None:
-    def refuse(self: SharedFile, offset: int, data: memoryview) -> None:
-        raise NoSpace("no space left to write", file=str(self.path))
+    write = getattr(file, method)
 
-    monkeypatch.setattr(SharedFile, "write_at", refuse)
-    for threads in (1, 2):
-        with pytest.raises(NoSpace) as error:
-            pack(passing(root, list_all(root), threads=threads))
-        assert error.value.file == str(tmp_path / "a.rec")
-        assert names(tmp_path) == {"images", "a.lst"}
+    def refuse(self: SharedFile | StagedFile, *given: object) -> object:
+        if str(self.path).endswith(".rec"):
+            raise NoSpace("no space left to write", file=str(self.path))
+        return write(self, *given)
+
+    monkeypatch.setattr(file, method, refuse)
+    with pytest.raises(NoSpace) as error:
+        pack(passing(root, list_all(root), threads=threads))
+    assert error.value.file == str(tmp_path / "a.rec")
+    assert names(tmp_path) == {"images", "a.lst"}
 
 
 def test_a_worker_that_is_ahead_waits_for_the_one_that_is_not(

