@@ -152,7 +152,8 @@ class Bench:
 
     def webdataset_command(self, out: Path) -> list[str]:
         """Return webdataset's command line."""
-        return _peer_command("peer_webdataset.py", self.corpus.tree, out, SHARDS, WORKERS)
+        words = ("-m", "benchmarks.peer_webdataset", self.corpus.tree, out, SHARDS, WORKERS)
+        return [str(_VENV / "bin" / "python"), *map(str, words)]
 
     def inception_command(self, out: Path) -> list[str]:
         """Return the command line of Inception's recipe."""
