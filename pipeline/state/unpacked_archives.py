@@ -72,8 +72,8 @@ def _check_own(target: Path, archive: Archive) -> UnpackedRecord | None:
             file=str(target),
             expected=f"nothing, or what was unpacked from {archive.packed}",
             found=f"a file of {info.size:,} bytes, of which nothing is known{kept}",
-            remedy=f"if it is the plain tar, name it instead of {archive.packed}, in a"
-            " configuration without `bytes` and `md5`; else move it away",
+            remedy=f"if it is the plain tar, name it instead of {archive.packed}, and leave `bytes`"
+            " and `md5` out where a configuration names it; else move it away",
         )
     return known
 

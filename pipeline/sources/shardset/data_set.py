@@ -10,6 +10,7 @@ from typing import ClassVar, Final, Self
 
 from pipeline import storage
 from pipeline.archives.decompression import plain_name
+from pipeline.archives.parquet_rows import is_parquet
 from pipeline.archives.passage import Progress
 from pipeline.catalog import class_table as classtable
 from pipeline.catalog.classes import NO_LABELS, LabelTable
@@ -27,6 +28,7 @@ from pipeline.sources.shardset import (
     labelling,
     own_output,
     packed_tars,
+    parquet_images,
     shard_files,
     unmeant_options,
 )
@@ -226,11 +228,17 @@ class ShardSet(DataSet):
         self._reading.keep(file, progress)
 
     def _counted(self, name: str, labelled: Labelled, tally: Tally) -> Found:
-        found = kept.found(labelled, tuple(tally.lines()), tally.md5s)
-        own = self.own.get(name)
+        own, lines = self.own.get(name), tuple(tally.lines())
         if own is None:
-            return found
+            return kept.found(labelled, lines, tally.md5s, self._class_names(name))
+        found = kept.found(labelled, lines, tally.md5s)
         return replace(found, suffix=own.document.parameters.suffix)
+
+    def _class_names(self, name: str) -> tuple[str, ...]:
+        """All classes as the Parquet files of a split name them; none where they do not agree."""
+        files = filter(is_parquet, self.files[name])
+        said = {parquet_images.class_names(self.root, each, self._label_column) for each in files}
+        return said.pop() if len(said) == 1 else ()
 
     def _without_images(self, name: str, tally: Tally) -> InputRefused:
         return InputRefused(

@@ -78,13 +78,19 @@ class Found:
     rows: pa.Table | None = None
 
 
-def found(labelled: Labelled, notes: Sequence[str], packed: Mapping[str, str]) -> Found:
+def found(
+    labelled: Labelled,
+    notes: Sequence[str],
+    packed: Mapping[str, str],
+    names: tuple[str, ...] = (),
+) -> Found:
     """Return what was found.
 
     Args:
         labelled: the catalog of one or more images.
         notes: what is to be said at the end.
         packed: the MD5 of each shard that is packed as a whole, by its name.
+        names: of all classes by their numbers, as the shards say them; empty: they do not.
     """
     rows = labelled.rows
     keys = rows["key"]
@@ -124,7 +130,7 @@ def found(labelled: Labelled, notes: Sequence[str], packed: Mapping[str, str]) -
         suffix=storage.extension(keys[0].as_py()),
         long_keys=tuple(keys.filter(long).to_pylist()),
         classes=labelled.classes,
-        names=labelled.classes.table.names if labelled.classes else _names(rows),
+        names=labelled.classes.table.names if labelled.classes else _names(rows, names),
         counts=tuple(sorted((each["values"], each["counts"]) for each in counts)),
         widths=_widths(rows),
         objects=objects.count(rows["objects"]),
@@ -277,14 +283,21 @@ def _without_a_class(rows: pa.Table) -> int:
     return pc.sum(bare).as_py() or 0
 
 
-def _names(table: pa.Table) -> tuple[str, ...]:
-    """Return the words of the classes from 0 to the last, where each has some; else none."""
+def _names(table: pa.Table, said: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the words of the classes from 0 to the last, where each has some; else none.
+
+    Args:
+        table: the catalog.
+        said: of all classes, also of those without an image; empty: nobody says them.
+    """
     columns = table.select(["class_index", "class_text"])
     known: dict[int, str] = {}
     for row in columns.group_by(columns.column_names).aggregate([]).to_pylist():
         known[row["class_index"]] = row["class_text"]
     known.pop(-1, None)
-    names = tuple(known.get(index, "") for index in range(len(known)))
+    if not all(said[index : index + 1] == (text,) for index, text in known.items()):
+        said = ()
+    names = said or tuple(known.get(index, "") for index in range(len(known)))
     return names if all(names) and len(set(names)) == len(names) else ()
 
 

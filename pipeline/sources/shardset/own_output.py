@@ -19,12 +19,13 @@ import xxhash
 
 from pipeline import manifest, paths, storage
 from pipeline.archives.passage import Progress
+from pipeline.catalog import class_table as classtable
 from pipeline.catalog import objects
 from pipeline.catalog import table as catalog
 from pipeline.catalog.class_table import ClassTable, FolderClasses
 from pipeline.catalog.classes import NO_LABELS, LabelTable
 from pipeline.documents.outputs import OutputManifest
-from pipeline.errors import InputRefused, UsageError
+from pipeline.errors import ConfigError, InputRefused, UsageError
 from pipeline.shards import facts, foreign
 from pipeline.sources.shardset import collecting, shard_files
 from pipeline.sources.shardset.labelling import HASH, ROWS, SIZED_ROWS, Labelled
@@ -92,10 +93,38 @@ class OwnSplit:
 
     @property
     def _names(self) -> tuple[str, ...]:
-        """The words of the classes, where each has some and none has an id; else nothing."""
+        """The words of the classes, where each has some and none has an id; else nothing.
+
+        Classes without an image are in the manifest of a format with columns, and in the table of
+        classes that lies in the output.
+        """
         words = tuple(text for _, text in self._classes)
-        has_ids = any(class_id for class_id, _ in self._classes)
-        return words if all(words) and len({*words}) == len(words) and not has_ids else ()
+        if any(class_id for class_id, _ in self._classes):
+            return ()
+        there = {index: text for index, text in enumerate(words) if text}
+        for names in (self.document.parameters.class_names, self._listed):
+            if there and all(names[index : index + 1] == (text,) for index, text in there.items()):
+                return names
+        return words if all(words) and len({*words}) == len(words) else ()
+
+    @property
+    def _listed(self) -> tuple[str, ...]:
+        """The names in the table of classes that lies in the output; none where there is none."""
+        path = paths.class_table(self.out, self.document.split)
+        try:
+            return classtable.read(path).names if storage.stat(path) is not None else ()
+        except ConfigError:  # somebody has changed it: it is known what the catalog says
+            return ()
+
+    @property
+    def _folder_classes(self) -> FolderClasses | None:
+        """The classes as words or folders named them; None: nobody did."""
+        names, there = self._names, {text for _, text in self._classes}
+        if not names:
+            return None
+        return FolderClasses(
+            ClassTable(names), absent=tuple(name for name in names if name not in there)
+        )
 
     @cached_property
     def describes_objects(self) -> bool:
@@ -147,8 +176,7 @@ class OwnSplit:
                 found=f"{whole.num_rows:,}",
                 remedy="run the command again that made the output",
             )
-        names = self._names
-        return Labelled(whole, FolderClasses(ClassTable(names)) if names else None)
+        return Labelled(whole, self._folder_classes)
 
     def _places(self, places_of: Callable[[str], pa.Table]) -> Iterator[pa.Table]:
         """Yield, shard by shard, key, place, size and hash of each image."""

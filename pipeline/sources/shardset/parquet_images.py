@@ -89,6 +89,20 @@ def images(root: Location, file: str, note: Note, label: str = "") -> Iterator[F
         files.close()
 
 
+def class_names(root: Location, file: str, label: str = "") -> tuple[str, ...]:
+    """Return the names of all classes by their numbers; none where the file does not say them.
+
+    Arguments and errors as of `images`.
+    """
+    path = storage.below(root, file)
+    rows = ParquetRows(path)
+    try:
+        schema = rows.file.schema_arrow
+        return _class_names(schema, path, _first(schema, (label,) if label else _LABELS))
+    finally:
+        rows.close()
+
+
 def _source(file: str, called: str, path: Location, number: int) -> str:
     """Return the file that a row has the path of, relative to the root.
 

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from commands import shardmill
-from drawnlists import encoded
-from drawnshards import tar, tfrecords, zipped
+from drawnlists import encoded, lay
+from drawnshards import parquet, tar, tfrecords, zipped
 
 from pipeline.sources.shardset import collecting, parquet_images, tar_images
 from pipeline.sources.shardset.collecting import Tally
@@ -210,3 +210,47 @@ def test_splits_in_an_archive_are_no_classes(tmp_path: Path) -> None:
     classes = tmp_path / "classes.txt"
     classes.write_text("train/cat\ntrain/dog\nval/cat\nval/dog\n")
     run(*words, "--classes", classes)
+
+
+def features_of(out: Path, split: str) -> object:
+    """What the only Parquet shard of a split says of its classes."""
+    (path,) = (out / "hf-parquet" / split / "current").glob(f"{split}-*.parquet")
+    said = json.loads(pq.read_schema(path).metadata[b"huggingface"])
+    return said["info"]["features"]["label"]
+
+
+def test_classes_of_parquet_without_an_image_keep_their_names(tmp_path: Path) -> None:
+    for split, label in (("train", 0), ("test", 2)):
+        rows = [{"image": {"bytes": encoded(label), "path": "1.jpg"}, "label": label}]
+        parquet(tmp_path / f"in/{split}-00000-of-00001.parquet", rows, NAMES)
+    run("reshard", tmp_path / "in", "--out", tmp_path / "out", "--format", "hf-parquet")
+    expected = {"names": list(NAMES), "_type": "ClassLabel"}
+    assert features_of(tmp_path / "out", "train") == expected
+    assert features_of(tmp_path / "out", "test") == expected
+
+
+def test_files_that_name_classes_differently_give_what_their_images_have(tmp_path: Path) -> None:
+    for number, names in enumerate((NAMES, ("mask", "glove"))):
+        rows = [{"image": {"bytes": encoded(number), "path": f"{number}.jpg"}, "label": number}]
+        parquet(tmp_path / f"in/train-0000{number}-of-00002.parquet", rows, names)
+    run("reshard", tmp_path / "in", "--out", tmp_path / "out", "--format", "hf-parquet")
+    expected = {"names": ["mask", "glove"], "_type": "ClassLabel"}
+    assert features_of(tmp_path / "out", "train") == expected
+
+
+@pytest.mark.parametrize("form", ["hf-parquet", "webdataset"])
+def test_classes_of_an_output_without_an_image_in_a_split_keep_their_names(
+    tmp_path: Path, form: str
+) -> None:
+    for split, kinds in (("train", ("ant", "bee", "cat")), ("val", ("ant", "cat"))):
+        for n, kind in enumerate(kinds):
+            lay(tmp_path / "in" / split / kind / f"{n}.png", encoded(n, form="PNG"))
+    one, other = tmp_path / "one", tmp_path / "other"
+    listed = ("imagelist", tmp_path / "in", "--recursive", "--exts", ".png", "--out", one)
+    run(*listed, "--format", "hf-parquet,webdataset")
+    said = run("reshard", one, "--from", form, "--out", other, "--format", "hf-parquet")
+    assert "val: classes of the table without an image here: bee" in said
+    for split in ("train", "val"):
+        assert features_of(other, split) == features_of(one, split)
+    table = "lists/val.classes.tsv"
+    assert (other / table).read_bytes() == (one / table).read_bytes()
