@@ -96,6 +96,9 @@ def _lay_tables(folder: Path, drawn: ListedSet) -> None:
         drawn_images = [(each, (drawn.root / each).read_bytes()) for each in drawn.names]
         tar(folder / name, drawn_images)
     zipped(folder / "pets.zip", drawn_images, zipfile.ZIP_DEFLATED)
+    (folder / "train.zip").symlink_to(folder / "pets.zip")
+    lines = (f"{name.rpartition('.')[0]},{label},{label}\n" for name, label in rows)
+    (folder / "train.csv").write_text("".join(["id,label,breed\n", *lines]))
     parquet(folder / "photos.parquet", [{"path": n, "jpg": c} for n, c in drawn_images])
     (folder / "Annotations").symlink_to(draw_voc(folder / "voc").path)
     (folder / "JPEGImages").symlink_to(folder / "voc/JPEGImages")

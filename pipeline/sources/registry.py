@@ -11,6 +11,7 @@ from pipeline.sources.data_set import DataSet
 from pipeline.sources.ilsvrc2012.configured import ConfiguredSet
 from pipeline.sources.imagelist.listed import ListedSet
 from pipeline.sources.kept_files import KeptFiles, Originals, Placeholders, Unneeded
+from pipeline.sources.listed_archive import ListedArchive
 from pipeline.sources.openimages.data_set import OpenImagesSet
 from pipeline.sources.shardset.data_set import ShardSet
 from pipeline.storage import Location
@@ -18,6 +19,7 @@ from pipeline.storage import Location
 SOURCES: Final[tuple[type[DataSet], ...]] = (
     OpenImagesSet,
     ShardSet,
+    ListedArchive,
     ListedSet,
     ConfiguredSet,
 )

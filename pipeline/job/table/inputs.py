@@ -153,7 +153,7 @@ INPUT_OPTIONS: Final = (
         kind=Kind.PATH,
         group=Group.INPUT,
         help="Folder that the paths of the list are relative to, or its s3://, http:// or https://"
-        " address; default: the list's own.",
+        " address, or a zip or tar that has the images; default: the list's own folder.",
         commands=(LIST,),
         field="root",
         default=Job.root,

@@ -61,12 +61,14 @@ class Tally:
         examples: where the first of each stands.
         stamps: how the files beside the shards look that images were read from, by their paths.
         md5s: MD5 of each shard that is packed as a whole, by its name.
+        told: what else is to be said of the images, a line each.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
     stamps: dict[str, int] = field(default_factory=dict)
     md5s: dict[str, str] = field(default_factory=dict)
+    told: list[str] = field(default_factory=list)
 
     def note(self, what: str, place: str) -> None:
         """Count something; see `Note`."""
@@ -94,6 +96,7 @@ class Tally:
 
     def lines(self) -> Iterator[str]:
         """Yield what there was, a line each."""
+        yield from self.told
         for what, count in sorted(self.counts.items()):
             yield f"passed over, {what}: {counted(count, 'time')}, e.g. {self.examples[what]}"
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Final, Self
+
+import pyarrow as pa
 
 from pipeline import storage
 from pipeline.archives.decompression import plain_name
@@ -14,7 +16,7 @@ from pipeline.archives.parquet_rows import is_parquet
 from pipeline.archives.passage import Progress
 from pipeline.catalog import class_table as classtable
 from pipeline.catalog.classes import NO_LABELS, LabelTable
-from pipeline.errors import InputRefused, NotCollected, UsageError, abbreviate
+from pipeline.errors import InputRefused, UsageError, abbreviate
 from pipeline.job.options import Job
 from pipeline.quantities import counted
 from pipeline.shards import foreign
@@ -176,7 +178,7 @@ class ShardSet(DataSet):
                 if each is not None
             }
         if shards := self.unlisted(names):
-            raise _not_read(storage.parse(self.job.images), shards, self.is_listed)
+            raise self._reading.not_read(storage.parse(self.job.images), shards)
         return self._read(names)
 
     def _read(self, names: Sequence[str]) -> dict[str, tuple[Found, Glance]]:
@@ -190,6 +192,7 @@ class ShardSet(DataSet):
             for name, table in collected.items():
                 if not table.num_rows:
                     raise self._without_images(name, tallies[name])
+            collected = self._chosen(collected, tallies)
             pinned = classtable.read(Path(self.job.classes)) if self.job.classes else None
             path = storage.parse(self.job.images)
             labelled = labelling.label(collected, pinned, path)
@@ -201,6 +204,17 @@ class ShardSet(DataSet):
             )
             for name, each in labelled.items()
         }
+
+    def _chosen(
+        self, collected: Mapping[str, pa.Table], tallies: Mapping[str, Tally]
+    ) -> dict[str, pa.Table]:
+        """Return those of the images of each split that are wanted, with their labels: all."""
+        del tallies
+        return dict(collected)
+
+    def _asked_more(self) -> dict[str, object]:
+        """Return what else decides how a split is read."""
+        return {"label_column": self._label_column} if self._label_column else {}
 
     @property
     def _reading(self) -> ShardReading:
@@ -265,10 +279,9 @@ class ShardSet(DataSet):
     def _asked(self, name: str) -> str:
         """Return a digest of what decides how a split is read; others share its classes."""
         splits = self.job.splits or tuple(self.splits)
-        columns = {"label_column": self._label_column} if self._label_column else {}
         return kept.asked(
             {
-                **columns,
+                **self._asked_more(),
                 "classes": classtable.read(Path(self.job.classes)).names
                 if self.job.classes
                 else None,
@@ -308,19 +321,6 @@ class ShardSet(DataSet):
             multi_hot=parameters.multi_hot if parameters else 0,
             class_names=self.table.names or found.names,
         )
-
-
-def _not_read(
-    path: storage.Location, shards: Sequence[str], is_read: Callable[[str], bool]
-) -> NotCollected:
-    return NotCollected(
-        "not all of the shards were read yet",
-        file=str(path),
-        expected=counted(len(shards), "shard"),
-        found=f"{sum(map(is_read, shards)):,} that were read",
-        remedy="run the command that prepares them: it reads each of them first, and goes on where"
-        " an interrupted one was",
-    )
 
 
 def _with(look: Glance, tally: Tally) -> Glance:

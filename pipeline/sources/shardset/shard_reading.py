@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 
 from pipeline import storage
 from pipeline.archives.passage import Progress
+from pipeline.errors import NotCollected
+from pipeline.quantities import counted
 from pipeline.sources import read_files
 from pipeline.sources.read_files import ReadFile
 from pipeline.sources.shardset import collecting, own_output
@@ -80,6 +82,17 @@ class ShardReading:
         if name:
             found = ReadFile(rows, passed, tally.stamps, tally.md5s.get(shard, ""))
             read_files.save(self.out, name, found)
+
+    def not_read(self, path: Location, shards: Sequence[str]) -> NotCollected:
+        """Return the refusal of some shards, named by a path, that are to be read one by one."""
+        return NotCollected(
+            "not all of the shards were read yet",
+            file=str(path),
+            expected=counted(len(shards), "shard"),
+            found=f"{sum(map(self.is_kept, shards)):,} that were read",
+            remedy="run the command that prepares them: it reads each of them first, and goes on"
+            " where an interrupted one was",
+        )
 
     def left(self, shards: Iterable[str]) -> tuple[str, ...]:
         """Return the names of what is kept of some shards all of which are remembered."""
