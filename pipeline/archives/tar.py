@@ -8,27 +8,33 @@ looked at, as in GNU tar: an archive appended to another is ignored.
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 from pipeline.archives import signatures
 from pipeline.archives.brokentar import BrokenTar
+from pipeline.archives.member import Member, holds_members, member_of, titled
 from pipeline.archives.tarheader import (
     BLOCK,
     EXTENDED,
-    GNU_SPARSE,
     MAX_OFFSET,
     Malformed,
     Records,
     extend,
     overridden,
     parse_header,
-    sparse,
 )
 from pipeline.errors import ArchiveRefused
 from pipeline.storage import Buffer
-from pipeline.storage.clutter import in_clutter
 
-__all__ = ["BLOCK", "COMPARE_MD5", "ENDS_EARLY", "READER_VERSION", "Member", "TarScanner"]
+__all__ = [
+    "BLOCK",
+    "COMPARE_MD5",
+    "ENDS_EARLY",
+    "READER_VERSION",
+    "Member",
+    "TarScanner",
+    "holds_members",
+]
 
 READER_VERSION = 2
 """To be raised when an archive is read that was refused before: refusals are remembered."""
@@ -42,31 +48,8 @@ COMPARE_MD5 = (
 _ZEROS = bytes(BLOCK)
 _MAX_EXTENDED_HEADERS = 1 << 20  # bytes of all that one member has; real ones take some 10,000
 _MOST_BROKEN = 10_000  # nested tars that are noted: a hostile archive has no end of them
-_MAX_NAME = 4096  # PATH_MAX of Linux; it also bounds the memory that a hostile archive can take
-_NAMES = ("file", "hardlink", "symlink", "device", "device", "directory", "fifo", "file")
-_KINDS = {0: "file", **dict(zip(b"01234567", _NAMES, strict=True))}
-_WITH_DATA = frozenset({"file", "other"})  # of the rest, POSIX and GNU tar ignore the size
-
 # A walk asks for (offset, length) in the outermost archive and is sent those bytes.
 _Walk = Generator[tuple[int, int], bytes, None]
-
-
-class Member(NamedTuple):
-    """One member of an archive; a tuple, because there are a million of them.
-
-    Attributes:
-        container: name of the nested tar that holds it; empty at the top level.
-        name: as it is stored, unchecked: it may be absolute, climb with ``..`` or end in ``/``.
-        offset: where its data begin, in bytes from the start of the outermost archive.
-        size: bytes of data; 0 for what has none.
-        kind: ``file``, ``directory``, ``symlink``, ``hardlink``, ``device``, ``fifo`` or ``other``.
-    """
-
-    container: str
-    name: str
-    offset: int
-    size: int
-    kind: str
 
 
 class TarScanner:
@@ -81,6 +64,7 @@ class TarScanner:
             byte has no members, and one whose name is clutter is not scanned.
         keep_broken: whether a nested tar that cannot be read is noted in `broken`, and the scan
             goes on behind it; else the archive is refused.
+        inside: a nested tar that alone is scanned, and whose bytes are fed; None: the archive.
 
     Attributes:
         size: bytes fed so far.
@@ -91,25 +75,36 @@ class TarScanner:
             been returned before it broke off.
     """
 
-    def __init__(self, archive: str, *, nested: bool = False, keep_broken: bool = False) -> None:
+    def __init__(
+        self,
+        archive: str,
+        *,
+        nested: bool = False,
+        keep_broken: bool = False,
+        inside: Member | None = None,
+    ) -> None:
         self.broken: list[BrokenTar] = []
         self._keep_broken = keep_broken
-        self.size = 0
+        self.size = inside.offset if inside else 0
         self.end: int | None = None
         self.is_foreign = False
         self._archive = archive
         self._nested = nested
         self._found: list[Member] = []
-        self._last: Member | None = None
+        self._last = inside
         self._awaited = "a header"
         self._partial = bytearray()
         self._refusal: ArchiveRefused | None = None
-        self._walk = self._members("", 0, MAX_OFFSET)
+        self._walk = (
+            self._members(inside.name, inside.offset, inside.offset + inside.size)
+            if inside
+            else self._members("", 0, MAX_OFFSET)
+        )
         self._at, self._need = next(self._walk)
 
     def reads_inside(self, member: Member) -> bool:
         """Whether a member is a nested tar whose members are listed too."""
-        return self._nested and not member.container and _holds_members(member)
+        return self._nested and not member.container and holds_members(member)
 
     def feed(self, buffer: Buffer) -> list[Member]:
         """Take the next bytes of the archive; return the members whose headers they complete.
@@ -166,9 +161,9 @@ class TarScanner:
             except Malformed as error:
                 self._refuse(error)
         last = self._last
-        place, expected = f"after {_titled(last)}", f"{self._awaited} at byte {self._at}"
+        place, expected = f"after {titled(last)}", f"{self._awaited} at byte {self._at}"
         if last and self.size < last.offset + last.size:
-            place = f"in {_titled(last)}, whose data begin at byte {last.offset}"
+            place = f"in {titled(last)}, whose data begin at byte {last.offset}"
             expected = f"{last.size} bytes of data, up to byte {last.offset + last.size}"
         raise ArchiveRefused(
             ENDS_EARLY,
@@ -196,7 +191,7 @@ class TarScanner:
         return ArchiveRefused(
             error.what,
             file=self._archive,
-            place=f"byte {self._at}, after {_titled(self._last)}",
+            place=f"byte {self._at}, after {titled(self._last)}",
             expected=error.expected,
             found=error.found,
             remedy=error.remedy or COMPARE_MD5,
@@ -240,7 +235,7 @@ class TarScanner:
                 raw_name, size = overridden(raw_name, size, common | own)
                 own = {}
             extended = 0
-            member = _member(container, raw_name, data, size, typeflag)
+            member = member_of(container, raw_name, data, size, typeflag)
             _within(limit, data, member.size)
             self._found.append(member)
             self._last = member
@@ -277,17 +272,6 @@ def _check_foreign(head: bytes, archive: str, container: str) -> None:
         )
 
 
-def _holds_members(member: Member) -> bool:
-    is_tar = member.kind == "file" and member.name.endswith(".tar")
-    return is_tar and member.size > 0 and not in_clutter(member.name)
-
-
-def _titled(member: Member | None) -> str:
-    if member is None:
-        return "the start"
-    return f"{member.name} of {member.container}" if member.container else member.name
-
-
 def _padded(size: int) -> int:
     return (size + BLOCK - 1) // BLOCK * BLOCK
 
@@ -298,23 +282,3 @@ def _within(limit: int, at: int, size: int) -> tuple[int, int]:
         what = "a nested tar ends too early, or a member is longer than its archive"
         raise Malformed(what, f"{size} bytes at byte {at}", f"the end of it, at byte {limit}")
     return at, size
-
-
-def _member(container: str, raw_name: bytes, data: int, size: int, typeflag: int) -> Member:
-    kind = _KINDS.get(typeflag, "other")
-    if typeflag == GNU_SPARSE:
-        raise sparse(raw_name)
-    if typeflag == 0 and raw_name.endswith(b"/"):  # V7 has no typeflag for directories
-        kind = "directory"
-    return Member(container, _decoded(raw_name), data, size if kind in _WITH_DATA else 0, kind)
-
-
-def _decoded(raw_name: bytes) -> str:
-    try:
-        name = raw_name.decode()
-    except UnicodeDecodeError:
-        raise Malformed("a member's name is not UTF-8", "UTF-8", repr(raw_name[:100])) from None
-    if len(raw_name) > _MAX_NAME or "\0" in name:
-        what = "a member's name is too long, or holds a zero byte"
-        raise Malformed(what, f"at most {_MAX_NAME} bytes", f"{len(raw_name)}: {name[:100]!r}")
-    return name

@@ -69,6 +69,18 @@ class RangeReader(Closing):
         with translate_oserrors(self.path):
             return patiently(partial(_read_into, self._buffer[:length], self._fd, offset))
 
+    def read_cached(self, offset: int, length: int) -> memoryview | None:
+        """Return what `read` returns, if all of it is in memory; None: it is not, or who knows.
+
+        Args:
+            offset: in bytes.
+            length: in bytes, at most 256 KiB.
+        """
+        view = self._buffer[:length]
+        with translate_oserrors(self.path):
+            count = patiently(partial(read_in_memory, view, self._fd, offset))
+        return view if count == length else None
+
     def read_into(self, view: memoryview, offset: int) -> int:
         """Read what stands at `offset` into a view; return how many bytes that are.
 
@@ -190,7 +202,7 @@ class SourceReader(Closing):
 
     def _read(self, source: str, offset: int, target: memoryview) -> int:
         fd = self._fd(source)
-        done = _read_cached(target, fd, offset)
+        done = read_in_memory(target, fd, offset)
         if done == len(target):
             self._cached += 1
             return done
@@ -237,7 +249,7 @@ class SourceReader(Closing):
                 os.close(fd)
 
 
-def _read_cached(view: memoryview, fd: int, offset: int) -> int:
+def read_in_memory(view: memoryview, fd: int, offset: int) -> int:
     """Read what is in memory already; return how many bytes from the beginning that is."""
     if not hasattr(os, "RWF_NOWAIT"):
         return 0

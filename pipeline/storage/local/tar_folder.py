@@ -33,6 +33,7 @@ from pipeline.errors import InputRefused
 from pipeline.storage.closing import Closing
 from pipeline.storage.fileinfo import FileInfo
 from pipeline.storage.local.oserrors import translate_oserrors
+from pipeline.storage.local.ranges import read_in_memory
 from pipeline.storage.local.retrying import patiently
 
 SUFFIX: Final = ".tars"
@@ -172,6 +173,23 @@ class TarFolderReader(Closing):
     def not_cached(self, offset: int, length: int) -> None:
         """Have the kernel read the files of this range from where they are stored."""
         self._advise(offset, length, "POSIX_FADV_DONTNEED")
+
+    def read_cached(self, offset: int, length: int) -> memoryview | None:
+        """Return what `read` returns, if it is of one file and in memory; None: it is not.
+
+        Args:
+            offset: in bytes.
+            length: in bytes, at most 256 KiB.
+        """
+        number, view = self._at(offset), self._buffer[:length]
+        if not 0 <= number < len(self._folder.names):
+            return None
+        place = offset - int(self._folder.starts[number]) - _BLOCK
+        if not 0 <= place <= int(self._folder.sizes[number]) - length:
+            return None
+        with translate_oserrors(self.path):
+            count = patiently(partial(read_in_memory, view, self._fd(number), place))
+        return view if count == length else None
 
     def read(self, offset: int, length: int) -> memoryview:
         """Return up to `length` bytes at `offset`; fewer only where a file was cut, or at the end.

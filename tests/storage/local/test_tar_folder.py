@@ -56,6 +56,14 @@ def test_any_range_is_that_of_the_tar_that_gnu_tar_makes(folder: Path, whole: by
             length = chance.choice((1, 100, 512, 700, 3000))
             reader.will_need(start, length)
             assert bytes(reader.read(start, length)) == whole[start : start + length]
+    with storage.open_local(path) as local:
+        cached = 0
+        for start in range(0, len(whole), 100):
+            length = chance.choice((1, 100, 512, 700, 3000))
+            view = local.read_cached(start, length)
+            cached += view is not None
+            assert view in (None, whole[start : start + length])
+        assert cached
 
 
 def test_all_are_those_of_the_folder_that_it_would_lie_in(folder: Path, whole: bytes) -> None:
