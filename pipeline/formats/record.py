@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from pipeline.catalog.objects import Box
 from pipeline.storage import Buffer
@@ -77,9 +79,10 @@ class Placement:
     length: int
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedRecord:
+class ParsedRecord(Struct, frozen=True):
     """What the record of a format that stores all of it says of its image.
+
+    A training loop makes one an image: a `Struct` takes a tenth of the time of a dataclass.
 
     Attributes:
         filename: as in `ImageRecord`.
@@ -104,7 +107,7 @@ class ParsedRecord:
     height: int
     encoded: memoryview
     labels: tuple[float, ...] = ()
-    described: Mapping[str, object] = field(default_factory=dict)
+    described: Mapping[str, object] = {}
     masks: tuple[bytes, ...] = ()
 
     def fields(self) -> dict[str, object]:

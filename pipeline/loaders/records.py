@@ -23,6 +23,7 @@ from pipeline.storage import RemoteOptions, SourceReader
 _Made = TypeVar("_Made")
 _ROOT: Final = Path("/")  # what paths of shards begin with
 _GAP: Final = 1 << 12  # bytes between two records that are read with them; headers of a tar are
+_RUN: Final = 1 << 19  # bytes; checksums of what is still in the processor's cache cost half
 
 
 @dataclass(slots=True)
@@ -38,6 +39,8 @@ class _Run:
     def takes(self, shard: int, place: int, span: list[int]) -> bool:
         """Whether a record follows, and is one more of them then."""
         if shard != self.shard or not 0 <= span[0] - self.end <= _GAP:
+            return False
+        if span[0] + span[1] - self.begin > _RUN:
             return False
         self.end = span[0] + span[1]
         self.places.append(place)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import seals
+from msgspec import structs
 from xxhash import xxh3_128_digest
 
 from pipeline import manifest, names, storage
@@ -365,4 +365,4 @@ def try_example(data: bytes, _: Path) -> None:
 
 def _shown(example: ParsedRecord) -> str:
     """Return an Example as text: no number is not equal to itself."""
-    return f"{replace(example, encoded=_NO_IMAGE)}, {bytes(example.encoded).hex()}"
+    return f"{structs.replace(example, encoded=_NO_IMAGE)}, {bytes(example.encoded).hex()}"

@@ -31,7 +31,7 @@ _KINDS: Final = {
 _FILENAME_KEY: Final = bytes([_FIRST, 14]) + b"image/filename"
 _IMAGE_KEY: Final = bytes([_FIRST, 13]) + b"image/encoded"
 _CHANNELS: Final = 3
-_HEAD: Final = 2048  # bytes that are copied at first; nearly all have less before the image
+_HEADS: Final = (1024, 1 << 14)  # bytes that are copied at first; most have less before the image
 _CLASS: Final = frozenset(
     {
         b"image/channels",
@@ -75,7 +75,7 @@ def parse(data: memoryview, *, file: str | None = None) -> ParsedRecord:
 
 def _record(data: memoryview) -> ParsedRecord:
     """Return what an Example says that is as it is written; `ValueError` or such: it is not."""
-    head, end = data[:_HEAD].tobytes(), len(data)
+    head, end = data[: _HEADS[0]].tobytes(), len(data)
     size, start = _varint(head, 1)
     if head[0] != _FIRST or start + size != end:
         raise ValueError
@@ -83,6 +83,9 @@ def _record(data: memoryview) -> ParsedRecord:
     at_name = head.index(_FILENAME_KEY, start)
     at_image = head.find(_IMAGE_KEY, at_name)
     if at_image < 0:  # many boxes
+        head = data[: _HEADS[1]].tobytes()
+        at_image = head.find(_IMAGE_KEY, at_name)
+    if at_image < 0:
         head = data.tobytes()
         at_image = head.index(_IMAGE_KEY, at_name)
     name_entry = at_name - (2 if head[at_name - 2] == _FIRST else 3)
@@ -202,17 +205,28 @@ def _integers(content: bytes, at: int) -> list[int]:
     return values
 
 
-def _varint(data: bytes | memoryview, at: int) -> tuple[int, int]:
-    byte = data[at]
-    if byte < _MORE:
-        return byte, at + 1
-    value, shift = byte & 0x7F, 7
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    """Return a varint and where it ends; up to three bytes, as of nearly all lengths, by hand."""
+    first = data[at]
+    if first < _MORE:
+        return first, at + 1
+    second = data[at + 1]
+    if second < _MORE:
+        return first & 0x7F | second << 7, at + 2
+    third = data[at + 2]
+    if third < _MORE:
+        return first & 0x7F | (second & 0x7F) << 7 | third << 14, at + 3
+    return _long_varint(data, at)
+
+
+def _long_varint(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
     while True:
-        at += 1
         byte = data[at]
         value |= (byte & 0x7F) << shift
         if value >= _MOST:
             raise ValueError
+        at += 1
         if byte < _MORE:
-            return value, at + 1
-        shift += 7
+            return value, at
+        shift += _VARINT_BITS
