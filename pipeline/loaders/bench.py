@@ -17,6 +17,7 @@ import importlib
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import repeat
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -132,7 +133,8 @@ def _grain(task: Task) -> Images:
 def _dali(task: Task, *, shuffle: bool = False) -> Images:
     loader = importlib.import_module("pipeline.loaders.dali")
     given = {"batch_size": BATCH, "decode": task.decode, "shuffle": shuffle, "seed": 0}
-    return (len(batch["label"]) for batch in loader.dataset(task.out, task.split, **given))
+    batches = loader.dataset(task.out, task.split, **given)
+    return (len(batch["label"]) for epoch in repeat(batches) for batch in epoch)
 
 
 def _mxnet(task: Task) -> Images:

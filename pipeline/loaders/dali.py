@@ -16,25 +16,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.loaders import position
+from pipeline.loaders.batches import COLUMNS, BatchReader, Epochs
 from pipeline.loaders.division import ALONE, Consumer, check_world
-from pipeline.loaders.example import boxes
 from pipeline.loaders.frameworks import missing
-from pipeline.loaders.order import seed_of
+from pipeline.loaders.order import Order, seed_of
 from pipeline.loaders.position import Position, Terms, reached
-from pipeline.loaders.records import Records, open_records
+from pipeline.loaders.records import open_records
 from pipeline.storage import RemoteOptions
 
 try:
     from nvidia.dali import fn, types
+    from nvidia.dali.backend import TensorCPU, TensorListCPU
     from nvidia.dali.pipeline import Pipeline
 except ImportError as error:
     raise missing("DALI", "dali", error) from error
 
 Graph = dict[str, Any]
 """Name of an output -> node of DALI's graph."""
-Column = list[NDArray[Any]] | NDArray[Any]
-"""An array an image, or one with the images as its first dimension."""
-_OUTPUTS: Final = ("encoded", "label", "labels", "filename", "bbox", "bbox_label")
 _QUEUED: Final = 2  # batches that DALI makes ahead
 
 
@@ -99,7 +97,7 @@ def dataset(
     )
     chosen = seed_of(seed, shuffle=shuffle)
 
-    def built(source: _Source) -> Pipeline:
+    def built(source: _Source) -> tuple[Pipeline, tuple[str, ...]]:
         pipeline = Pipeline(
             batch_size,
             threads,
@@ -111,13 +109,13 @@ def dataset(
         with pipeline:
             given = fn.external_source(
                 source,
-                len(_OUTPUTS),
+                len(COLUMNS),
                 batch=True,
                 batch_info=True,
                 parallel=workers > 0,
-                no_copy=True,  # they stay as they are in `_Memory`
+                no_copy=True,  # `BatchReader` has memory enough
             )
-            nodes = dict(zip(_OUTPUTS, given, strict=True))
+            nodes = dict(zip(COLUMNS, given, strict=True))
             if decode:
                 device = "cpu" if device_id is None else "mixed"
                 encoded = nodes.pop("encoded")
@@ -126,33 +124,42 @@ def dataset(
             nodes = nodes if transform is None else transform(nodes)
             pipeline.set_outputs(*nodes.values())
         pipeline.build()
-        source.names = tuple(nodes)
-        return pipeline
+        return pipeline, tuple(nodes)
 
-    rank_and_size = check_world(world)
-    return Batches(records, chosen, rank_and_size, batch_size, built, by_processes=workers > 0)
+    def source(epochs: Epochs) -> _Source:
+        if workers:  # DALI copies what they read at once
+            return _Source(BatchReader(records, epochs, batch_size, 1), None)
+        thread = ThreadPoolExecutor(1)  # it ends with the source
+        if not decode:
+            return _Source(BatchReader(records, epochs, batch_size, 1, _copied), thread)
+        in_dali = _QUEUED + 2  # batches that it was given, and perhaps has not decoded
+        return _Source(BatchReader(records, epochs, batch_size, in_dali + 1), thread)
+
+    order = records.order(chosen)
+    terms = Terms(records.identity, *check_world(world), chosen)
+    return Batches(order, terms, batch_size, lambda epochs: built(source(epochs)))
 
 
 class Batches:
-    """The batches of a split in the order of an epoch; see `dataset`."""
+    """The batches of a split in the order of an epoch; see `dataset`.
+
+    The pipeline of an epoch that was read to its end, with its threads and processes, reads the
+    next one.
+    """
 
     def __init__(
         self,
-        records: Records,
-        seed: int | None,
-        world: tuple[int, int],
+        order: Order,
+        terms: Terms,
         batch_size: int,
-        built: Callable[[_Source], Pipeline],
-        *,
-        by_processes: bool,
+        built: Callable[[Epochs], tuple[Pipeline, tuple[str, ...]]],
     ) -> None:
-        self._records = records
-        self._order = records.order(seed)
-        self._consumer = Consumer(*world)
-        self._terms = Terms(records.identity, *world, seed)
+        self._order, self._terms = order, terms
+        self._consumer = Consumer(terms.rank, terms.size)
         self._batch_size = batch_size
-        self._built, self._by_processes = built, by_processes
+        self._built = built
         self._now = Position()
+        self._idle: tuple[int, Pipeline, tuple[str, ...]] | None = None
 
     def __len__(self) -> int:
         """Return how many images this rank has; batches are a `batch_size`-th, rounded up."""
@@ -165,15 +172,23 @@ class Batches:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Give the batches of the epoch, from where a loaded state stands."""
         epoch, (begun,) = self._now.epoch, self._now.taken
-        numbers = self._order.epoch(epoch, self._consumer)
-        with contextlib.ExitStack() as stack:
-            thread = None if self._by_processes else stack.enter_context(ThreadPoolExecutor(1))
-            source = _Source(self._records, numbers[begun:], self._batch_size, thread)
-            pipeline = self._built(source)
-            for taken in range(begun, len(numbers), self._batch_size):
-                batch = dict(zip(source.names, pipeline.run(), strict=True))
-                self._now = reached(epoch, taken + self._batch_size, len(numbers))
-                yield batch
+        pipeline, names = self._pipeline(self._now)
+        length = len(self)
+        for taken in range(begun, length, self._batch_size):
+            batch = dict(zip(names, pipeline.run(), strict=True))
+            self._now = reached(epoch, taken + self._batch_size, length)
+            yield batch
+        with contextlib.suppress(StopIteration):
+            pipeline.run()  # it has to see the end
+        pipeline.reset()
+        self._idle = (epoch + 1, pipeline, names)
+
+    def _pipeline(self, now: Position) -> tuple[Pipeline, tuple[str, ...]]:
+        """Return a pipeline that begins at a position, and the names of what it gives."""
+        idle, self._idle = self._idle, None
+        if idle is not None and now == Position(idle[0]):
+            return idle[1:]
+        return self._built(Epochs(self._order, self._consumer, now))
 
     def state_dict(self) -> dict[str, Any]:
         """Return which images were given, as plain data; behind the last, the next epoch begins."""
@@ -191,82 +206,29 @@ class Batches:
 
 
 class _Source:
-    """What DALI asks for the batches of an epoch, by their number, in whatever process.
+    """What DALI asks for the batches of epochs, by their numbers, in whatever process.
 
     Args:
-        records: that are read.
-        numbers: of the records, in the order of the epoch.
-        batch_size: how many are in a batch.
-        thread: reads the next batch while one is decoded and used; None: each when it is asked
-            for, as in processes of DALI, which ask in time.
+        reader: of the batches.
+        thread: reads the next one while one is decoded and used; None: each is read when it is
+            asked for, as in processes of DALI, which ask in time.
     """
 
-    def __init__(
-        self,
-        records: Records,
-        numbers: NDArray[np.int64],
-        batch_size: int,
-        thread: Executor | None,
-    ) -> None:
-        self.names: tuple[str, ...] = ()
-        self._records, self._numbers, self._batch_size = records, numbers, batch_size
-        self._memory = _Memory(_QUEUED + 3)  # that the user has, and two on their way
-        self._thread = thread
-        self._next: Future[tuple[Column, ...] | None] | None = None
+    def __init__(self, reader: BatchReader, thread: Executor | None) -> None:
+        self._reader, self._thread = reader, thread
+        self._next: Future[tuple[Any, ...] | None] | None = None
 
-    def __call__(self, info: Any) -> tuple[Column, ...]:
-        batch = self._batch(info.iteration) if self._next is None else self._next.result()
+    def __call__(self, info: Any) -> tuple[Any, ...]:
+        epoch, number = info.epoch_idx, info.iteration
+        ahead, self._next = self._next, None
+        batch = self._reader.read(epoch, number) if ahead is None else ahead.result()
         if batch is None:
             raise StopIteration
         if self._thread is not None:
-            self._next = self._thread.submit(self._batch, info.iteration + 1)
+            self._next = self._thread.submit(self._reader.read, epoch, number + 1)
         return batch
 
-    def _batch(self, iteration: int) -> tuple[Column, ...] | None:
-        """Return the columns of a batch; None: there is none left."""
-        begin = iteration * self._batch_size
-        numbers = self._numbers[begin : begin + self._batch_size].tolist()
-        if not numbers:
-            return None
-        # An image that is alone in its batch is given as it lies, and the user may keep it.
-        memory = self._memory.of_next_batch if len(numbers) > 1 else _fresh
-        rows = self._records.batch(numbers, memory)
-        records = [record for record, _ in rows]
-        return (
-            [np.frombuffer(record.encoded, np.uint8) for record in records],
-            np.array([[record.label] for record in records], np.int64),
-            _together([np.array(record.labels, np.float32) for record in records]),
-            _together([np.frombuffer(each.filename.encode(), np.uint8) for each in records]),
-            _together([boxes(record) for record in records]),
-            _together([np.array(object_labels, np.int64) for _, object_labels in rows]),
-        )
 
-
-class _Memory:
-    """Memory for the images of batches, by turns: DALI reads them where they lie.
-
-    Fresh memory for each batch costs more in page faults than a copy.
-    """
-
-    def __init__(self, batches: int) -> None:
-        self._buffers = [np.empty(0, np.uint8)] * batches
-        self._next = 0
-
-    def of_next_batch(self, size: int) -> memoryview:
-        """Return memory of so many bytes, valid until as many batches have come as there are."""
-        buffer = self._buffers[self._next]
-        if len(buffer) < size:
-            buffer = self._buffers[self._next] = np.empty(size + size // 4, np.uint8)
-        self._next = (self._next + 1) % len(self._buffers)
-        return buffer.data[:size]
-
-
-def _fresh(size: int) -> memoryview:
-    return np.empty(size, np.uint8).data
-
-
-def _together(arrays: list[NDArray[Any]]) -> Column:
-    """Return arrays as one if all have the same shape: DALI takes it in a tenth of the time."""
-    if len({array.shape for array in arrays}) > 1:
-        return arrays
-    return np.array(arrays)
+def _copied(images: list[NDArray[np.uint8]]) -> TensorListCPU:
+    """Return images as one thing that DALI passes on as it is: of a list it would copy each."""
+    return TensorListCPU([TensorCPU(image, "") for image in images], "")
