@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _FORMAT = "tfrecord"
 _READ_BUFFER = 8 << 20  # bytes a file
 _FILES_AT_ONCE = 16  # fixed: else tf.data takes the number of cores, and the order follows it
+_AT_ONCE = 8  # records that a call of Python reads for tf.data; each call costs as much as a read
 _LABELS = "image/labels"
 _BOX = "image/object/bbox/"
 _SIDES = ("ymin", "xmin", "ymax", "xmax")
@@ -153,16 +154,17 @@ def _numbered(
 ) -> tf.data.Dataset:
     """Return the serialised Examples of some records, in this order."""
 
-    def stored(number: NDArray[np.int64]) -> bytes:
-        return records.stored(int(number))
+    def stored(some: NDArray[np.int64]) -> NDArray[np.object_]:
+        return np.array([records.stored(number) for number in some.tolist()], np.object_)
 
-    def read(number: tf.Tensor) -> tf.Tensor:
-        example = library.numpy_function(stored, [number], library.string)
-        example.set_shape(())
-        return example
+    def read(some: tf.Tensor) -> tf.Tensor:
+        examples = library.numpy_function(stored, [some], library.string)
+        examples.set_shape((None,))
+        return examples
 
-    order = library.data.Dataset.from_tensor_slices(numbers)
-    return order.map(read, num_parallel_calls=parallel, deterministic=True)
+    order = library.data.Dataset.from_tensor_slices(numbers).batch(_AT_ONCE)
+    read_ones = order.map(read, num_parallel_calls=parallel, deterministic=True).unbatch()
+    return read_ones.apply(library.data.experimental.assert_cardinality(len(numbers)))
 
 
 def feature_spec() -> dict[str, Any]:
