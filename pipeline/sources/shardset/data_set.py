@@ -30,7 +30,7 @@ from pipeline.sources.shardset import (
     labelling,
     own_output,
     packed_tars,
-    parquet_images,
+    parquet_columns,
     shard_files,
     unmeant_options,
 )
@@ -251,7 +251,7 @@ class ShardSet(DataSet):
     def _class_names(self, name: str) -> tuple[str, ...]:
         """All classes as the Parquet files of a split name them; none where they do not agree."""
         files = filter(is_parquet, self.files[name])
-        said = {parquet_images.class_names(self.root, each, self._label_column) for each in files}
+        said = {parquet_columns.class_names(self.root, each, self._label_column) for each in files}
         return said.pop() if len(said) == 1 else ()
 
     def _without_images(self, name: str, tally: Tally) -> InputRefused:
