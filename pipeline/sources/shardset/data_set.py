@@ -16,7 +16,7 @@ from pipeline.archives.parquet_rows import is_parquet
 from pipeline.archives.passage import Progress
 from pipeline.catalog import class_table as classtable
 from pipeline.catalog.classes import NO_LABELS, LabelTable
-from pipeline.errors import InputRefused, UsageError, abbreviate
+from pipeline.errors import InputRefused
 from pipeline.job.options import Job
 from pipeline.quantities import counted
 from pipeline.shards import foreign
@@ -84,19 +84,12 @@ class ShardSet(DataSet):
         own: dict[str, OwnSplit] = {}
         if job.packed and own_output.is_output(path):
             own = own_output.splits(path, job.source_format)
-            if job.name:
-                raise UsageError(
-                    "the splits of a finished output keep their names",
-                    file=job.images,
-                    expected="no --name",
-                    found=f"--name {job.name}",
-                    remedy="leave --name out; --split chooses among "
-                    + abbreviate(list(own), _SHOWN),
-                )
+            unmeant_options.check_of_output(job, list(own))
             listed = shard_files.ShardFiles({name: each.files for name, each in own.items()})
         else:
             listed = shard_files.find(path, root, job.name)
             packed_tars.check_place(root, listed.splits.values())
+            unmeant_options.check_of_shards(job, listed.splits.values())
         only = next(iter(listed.splits)) if len(listed.splits) == 1 else None
         return cls(
             job=job,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
 
-from pipeline import storage
+from pipeline import paths, storage
 from pipeline.archives.packed_sources import ZIP
 from pipeline.archives.parquet_rows import PARQUET, has_images, is_parquet
 from pipeline.errors import InputRefused, UsageError, abbreviate
@@ -132,7 +132,8 @@ def _stem(name: str) -> str:
 def _listed(path: Location, root: Location) -> Iterator[str]:
     """Yield the files that a path means, relative to the root, and links to folders below it.
 
-    Links to folders end in a slash, and what they lead to is not looked at; clutter is left out.
+    Links to folders, and outputs, end in a slash, and what is in them is not looked at; clutter is
+    left out.
     """
     if _WILD.search(path.name):
         yield from (name for name in storage.sizes(root) if fnmatchcase(name, path.name))
@@ -156,9 +157,15 @@ def _listed(path: Location, root: Location) -> Iterator[str]:
 
 
 def _in_folder(root: Location, folder: str) -> tuple[list[str], list[str]]:
-    """Return the files in a folder, with the links to folders, and the folders; see `_listed`."""
+    """Return the files in a folder, with the links to folders, and the folders; see `_listed`.
+
+    An output is passed over as a whole: it may be that of the same command, or hold several forms
+    and versions of one split.
+    """
     place = storage.below(root, folder)
     real = {*storage.folders(place)}  # a link may lead to a folder that is read anyway
+    if folder and paths.state(place).name in real:
+        return [f"{folder}/"], []
     files, folders = list[str](), list[str]()
     for entry in storage.kinds(place):
         name = f"{folder}/{entry.name}" if folder else entry.name

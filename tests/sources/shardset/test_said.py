@@ -254,3 +254,25 @@ def test_classes_of_an_output_without_an_image_in_a_split_keep_their_names(
         assert features_of(other, split) == features_of(one, split)
     table = "lists/val.classes.tsv"
     assert (other / table).read_bytes() == (one / table).read_bytes()
+
+
+def test_an_output_among_shards_is_no_shard(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    tar(folder / "train.tar", [("1.jpg", encoded(1)), ("1.cls", b"4")])
+    words = ("reshard", folder, "--out", folder / "out", "--format", "webdataset")
+    assert "train: complete, 1 record" in run(*words)
+    said = run(*words)
+    assert "train: already complete, 1 record" in said
+    assert "passed over beside the shards: 1 file, e.g. out/" in said
+    refused = run("reshard", folder, "--out", folder, "--format", "webdataset", status=2)
+    assert "choose another --out" in refused
+    assert not (folder / ".shardmill").exists()
+
+
+def test_a_column_of_labels_is_refused_where_there_is_none(tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    tar(folder / "train.tar", [("1.jpg", encoded(1)), ("1.cls", b"4")])
+    more = ("--label-column", "fine", "--format", "webdataset")
+    assert "leave it out" in run("reshard", folder, "--out", out, *more, status=2)
+    run("reshard", folder, "--out", out, "--format", "webdataset")
+    assert "leave it out" in run("reshard", out, "--out", tmp_path / "b", *more, status=2)
