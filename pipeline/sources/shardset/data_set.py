@@ -238,7 +238,8 @@ class ShardSet(DataSet):
         own, lines = self.own.get(name), tuple(tally.lines())
         if own is None:
             return kept.found(labelled, lines, tally.md5s, self._class_names(name))
-        found = kept.found(labelled, lines, tally.md5s)
+        names = own.document.parameters.class_names
+        found = kept.found(labelled, lines, tally.md5s, names)
         return replace(found, suffix=own.document.parameters.suffix)
 
     def _class_names(self, name: str) -> tuple[str, ...]:
@@ -308,7 +309,7 @@ class ShardSet(DataSet):
         return Defaults(
             suffix=found.suffix,
             offsets=own.has_offsets if own else False,
-            repairs=parameters.repairs if parameters else False,
+            repairs=own.has_offsets if own else False,
             long_names=any(is_cut(key, found.suffix) for key in found.long_keys),
             describes_objects=found.described,
             multi_hot=parameters.multi_hot if parameters else 0,

@@ -139,11 +139,12 @@ class OwnSplit:
 
     @property
     def has_offsets(self) -> bool:
-        """Whether labels get the offset that is usual for a format."""
-        usual = foreign.label_offset(self.document.format)
-        if usual:
-            return self.document.parameters.label_offset > 0
-        return bool(self.table.class_ids) and self.table.class_ids != self.table.words
+        """Whether labels get the offset that is usual for a format.
+
+        In a format without one, what is repaired tells: each source has both or neither.
+        """
+        usual, parameters = foreign.label_offset(self.document.format), self.document.parameters
+        return parameters.label_offset > 0 if usual else parameters.repairs
 
     def read(self, places_of: Callable[[str], pa.Table]) -> Labelled:
         """Return its catalog, with the places of the images in its shards.

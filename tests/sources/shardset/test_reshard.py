@@ -122,6 +122,22 @@ def test_an_output_of_archives_keeps_ids_words_boxes_and_labels(raw_set: RawSet,
         assert before.read_bytes() == after.read_bytes()
 
 
+@pytest.mark.parametrize("name", ["webdataset", "hf-parquet"])
+def test_labels_are_the_same_whichever_format_of_some_classes_is_read(
+    raw_set: RawSet, out: Path, name: str
+) -> None:
+    """Of many classes in the label table few have an image: others still count."""
+    words = ("--shards", "train=2", "--split", "train", "--boxes")
+    made = kept(raw_set, *words, "--format", f"tfrecord,{name}").out
+    run("reshard", made, "--from", name, "--out", out, "--shards", 2, "--format", "tfrecord")
+    for before, after in zip(
+        shards(current(made, "tfrecord", "train"), "train"),
+        shards(current(out, "tfrecord", "train"), "train"),
+        strict=True,
+    ):
+        assert before.read_bytes() == after.read_bytes()
+
+
 def test_a_round_trip_over_formats_keeps_the_bytes_of_every_image(
     listed_out: Path, tmp_path: Path
 ) -> None:
