@@ -11,7 +11,9 @@ from support import RawSet
 from pipeline.job.options import Job
 from pipeline.job.resolve import ResolvedJob, resolve
 from pipeline.segments import of_split, places
+from pipeline.segments.rows import ROW
 from pipeline.state import cleaning, sorted_segments, status
+from pipeline.state.inventory import Inventory
 from pipeline.storage.local import deleting
 from pipeline.storage.removal import Doomed
 from tasks.artifact_tasks import tasks_of
@@ -37,6 +39,19 @@ def folders(out: Path) -> set[str]:
     """Return the digests of the segments that are there."""
     there = places.every(out)
     return {path.name for path in there.iterdir()} if there.is_dir() else set()
+
+
+def test_room_is_looked_for_and_status_says_what_is_left(small: RawSet, out: Path) -> None:
+    resolved = resolve(job(small, out))
+    split, words = resolved.splits["validation"], "find the images of each segment"
+    layout, rows = of_split.layout_of(resolved, split), split.expected.images * ROW.itemsize
+    assert sorted_segments.bytes_to_sort(Inventory(resolved)) == sum(layout.sizes) + rows
+    (state,) = status.survey(Inventory(resolved))
+    assert any(words in each for each in state.would_run)
+    inprocess.build(tasks_of(resolved, ["rows-validation"]))
+    assert sorted_segments.bytes_to_sort(Inventory(resolved)) < sum(layout.sizes) + 1
+    (state,) = status.survey(Inventory(resolved))
+    assert not any(words in each for each in state.would_run)
 
 
 def test_they_stay_while_shards_are_missing(begun: ResolvedJob, out: Path) -> None:
