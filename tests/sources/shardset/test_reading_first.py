@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import inprocess
 import pytest
@@ -23,6 +23,7 @@ from pipeline.sources.shardset import data_set
 from pipeline.sources.shardset.shard_reading import ShardReading
 from pipeline.state import ownership
 from pipeline.verification import statecheck
+from tasks.roots import PrepareShards
 
 LONG_AGO_NS: Final = 1_700_000_000 * 10**9
 Run = Callable[..., str]
@@ -203,3 +204,17 @@ def test_the_document_of_a_shard_says_what_was_passed_over(
     documents = [storage.read_bytes(out / ".shardmill/read" / name).decode() for name in kept(out)]
     assert sum("notes.md" in each for each in documents) == 1
     assert RecordedFile.__doc__
+
+
+def test_luigis_own_root_reads_them_first(
+    folder: Path, out: Path, read: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data_set, "READ_AT_ONCE", 0)
+    resolve.cache_clear()
+    prepare: Any = PrepareShards
+    root = prepare(source=str(folder), out=str(out))
+    assert not root.complete()
+    inprocess.build([root])
+    assert len(read) == 3
+    assert prepare(source=str(folder), out=str(out)).complete()
+    assert kept(out) == []
