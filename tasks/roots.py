@@ -55,6 +55,10 @@ class JobRoot(luigi.WrapperTask):
         """The options as a job."""
         return build_job(self.command, self.asked)
 
+
+class PreparingRoot(JobRoot):
+    """A root that prepares a source, which may have to be read before anything can be planned."""
+
     @cached_property
     def _reads_first(self) -> bool:
         """Whether archives or shards were to be read first when the worker asked first.
@@ -78,7 +82,7 @@ class JobRoot(luigi.WrapperTask):
 
 
 @takes(SET, *_SHARED)
-class DatasetRoot(JobRoot):
+class DatasetRoot(PreparingRoot):
     """What the roots of a configured set share: where it lies, and what of it is wanted."""
 
     command = SET
@@ -171,14 +175,14 @@ class PrepareImageNet(ImageDocument, DatasetRoot):
 
 
 @takes(LIST)
-class PrepareImageList(ImageDocument):
+class PrepareImageList(ImageDocument, PreparingRoot):
     """What an image list, or a folder of images, names, to verified shards."""
 
     command = LIST
 
 
 @takes(RESHARD)
-class PrepareShards(ImageDocument):
+class PrepareShards(ImageDocument, PreparingRoot):
     """What lies in shards of any program, or in an output of this one, to verified shards."""
 
     command = RESHARD

@@ -168,10 +168,10 @@ class SourceReader(Closing):
                 self._buffer = memoryview(bytearray(length + length // 4))
         self._used = end
         view = self._buffer[start:end]
-        try:
+        try:  # without the closure that `read_into` needs for each read
             done = self._read(source, offset, view)
-        except OSError:
-            done = self.read_into(source, offset, view)
+        except OSError as error:
+            done = self._try_again(source, partial(self._read, source, offset, view), error)
         return view if done == length else view[:done]
 
     def keep_views(self, before_reuse: Callable[[], None]) -> bool:
@@ -239,8 +239,11 @@ class SourceReader(Closing):
         try:
             return attempt()
         except OSError as error:
-            with translate_oserrors(self.path(source)):
-                return try_again(attempt, error, lambda _error: self._forget(source))
+            return self._try_again(source, attempt, error)
+
+    def _try_again(self, source: str, attempt: Callable[[], _Result], error: OSError) -> _Result:
+        with translate_oserrors(self.path(source)):
+            return try_again(attempt, error, lambda _error: self._forget(source))
 
     def _forget(self, source: str) -> None:
         fd = self._open.pop(source, None)
