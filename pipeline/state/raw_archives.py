@@ -95,8 +95,9 @@ def check_verified(resolved: ResolvedJob, archives: Iterable[Archive]) -> None:
 
 
 def seen(resolved: ResolvedJob) -> dict[str, int | None]:
-    """Return the sizes of a job's archives as they are now; None: there is none."""
-    infos = {each.file: _next_info(resolved, each) for each in resolved.archives}
+    """Return the sizes of a job's archives, packed ones as they are packed; None: there is none."""
+    packed = {a.file: storage.stat(resolved.raw / a.packed) for a in resolved.archives if a.packed}
+    infos = {a.file: packed.get(a.file) or _next_info(resolved, a) for a in resolved.archives}
     return {name: info.size if info else None for name, info in infos.items()}
 
 

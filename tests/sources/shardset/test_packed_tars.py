@@ -20,7 +20,7 @@ from pipeline import storage
 from pipeline.errors import NoPermission, UsageError
 from pipeline.job.resolve import resolve
 from pipeline.sources.shardset import packed_tars
-from pipeline.state import unpacked_archives
+from pipeline.state import raw_archives, status, unpacked_archives
 
 PACK: Final[dict[str, Callable[[bytes], bytes]]] = {
     ".tar.gz": gzip.compress,
@@ -108,6 +108,15 @@ def test_a_folder_of_many_becomes_its_splits(
     assert inprocess.verify(monkeypatch, out).status == 0
     assert "verify: 2 tasks" in run("reshard", folder, "--format", "recordio").said
     assert names(folder) == before
+
+
+def test_what_is_seen_of_it_stays_when_it_is_unpacked(run: Run, tmp_path: Path, out: Path) -> None:
+    path = packed(tmp_path / "a.tar.gz")
+    run("imagelist", path, "--until", "plan")
+    job = status.recorded_jobs(out)[-1]
+    resolved = resolve.reading(job)
+    assert (tmp_path / "a.tar").exists()
+    assert raw_archives.seen(resolved) == {"a.tar": path.stat().st_size}
 
 
 def test_verify_unpacks_it_for_as_long_as_it_compares(
