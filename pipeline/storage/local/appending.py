@@ -37,6 +37,7 @@ class Appends:
         self._waiting = list[Buffer]()
         self._waiting_bytes = 0
         self._written = 0
+        self._failure: OSError | None = None
 
     def append(self, buffers: Sequence[Buffer], total: int) -> None:
         """Append `total` bytes of buffers.
@@ -70,14 +71,21 @@ class Appends:
         """Write what waits for more.
 
         Raises:
-            OSError: as of `append`.
+            OSError: as of `append`; where this was not written once, it is raised ever after, for
+                a file that lacks some bytes must not pass for whole, whoever met the error.
         """
+        if self._failure is not None:
+            raise self._failure
         if not self._waiting:
             return
         waiting, self._waiting = self._waiting, []
         total, self._waiting_bytes = self._waiting_bytes, 0
-        for first in range(0, len(waiting), _MOST_BUFFERS):
-            _write_all(self._fd, waiting[first : first + _MOST_BUFFERS])
+        try:
+            for first in range(0, len(waiting), _MOST_BUFFERS):
+                _write_all(self._fd, waiting[first : first + _MOST_BUFFERS])
+        except OSError as error:
+            self._failure = error
+            raise
         self._wrote(total)
 
     def continue_at(self, offset: int) -> None:

@@ -11,7 +11,7 @@ import pytest
 import xxhash
 
 from pipeline import storage
-from pipeline.errors import NoSpace
+from pipeline.errors import NoPermission, NoSpace
 from pipeline.storage import StagedFile
 
 Change = Callable[[StagedFile], object]
@@ -115,6 +115,24 @@ def test_a_full_disk_is_said_when_what_waited_is_written(
         with pytest.raises(NoSpace, match="no space left") as caught:
             staged.flush()
     assert caught.value.file == str(tmp_path / "file")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_lacks_what_waited_is_not_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(fd: int, buffers: list[bytes]) -> int:
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+
+    with StagedFile(tmp_path / "file") as staged:
+        staged.gather()
+        staged.write(b"abc")
+        with monkeypatch.context() as once, pytest.raises(NoPermission):
+            once.setattr(os, "writev", refused)
+            staged.flush()
+        staged.write(b"def")
+        with pytest.raises(NoPermission):
+            storage.publish(staged)
     assert not list(tmp_path.iterdir())
 
 
