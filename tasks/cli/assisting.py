@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline import plaintext, storage
 from pipeline.documents.records import JobRecord
-from pipeline.errors import ShardmillError, UsageError, abbreviate
+from pipeline.errors import NotCollected, ShardmillError, UsageError, abbreviate
 from pipeline.job.options import Job
 from pipeline.job.resolve import ResolvedJob, resolve
 from pipeline.quantities import counted
@@ -146,7 +146,11 @@ def _checked(record: JobRecord, job: Job, workers: int) -> ResolvedJob | None:
         ShardmillError: they cannot.
     """
     preload(job)
-    resolved = resolve(job)
+    try:
+        resolved = resolve(job)
+    except NotCollected as error:
+        remedy = "this worker helps once the command has planned its shards: start it again then"
+        raise error.altered(remedy=remedy) from error
     storage.check_link(resolved.out)
     if assisting.is_same(record, resolved) and Inventory(resolved).complete:
         return None

@@ -218,3 +218,17 @@ def test_luigis_own_root_reads_them_first(
     assert len(read) == 3
     assert prepare(source=str(folder), out=str(out)).complete()
     assert kept(out) == []
+
+
+def test_a_worker_says_when_it_helps(
+    run: Run, folder: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "train-2.tar").write_bytes(b"")
+    run("reshard", folder, status=3)
+    monkeypatch.setattr("tasks.run.scheduler.check_luigid", lambda _: None)
+    resolve.cache_clear()
+    words = ("worker", "--scheduler-host", "127.0.0.1:1", "--for", out)
+    ended = inprocess.shardmill(monkeypatch, *words)
+    assert ended.status == 3
+    assert "not all of the shards were read yet" in ended.said
+    assert "helps once the command has planned its shards" in ended.said
