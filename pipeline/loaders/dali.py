@@ -115,6 +115,9 @@ def dataset(
                 parallel=workers > 0,
                 no_copy=True,  # `BatchReader` has memory enough
             )
+            # What processes read lies in memory that others of their batches are written to, and
+            # that goes with the pipeline: a batch that is kept would change, or be a bad address.
+            given = [fn.copy(node) for node in given] if workers else given
             nodes = dict(zip(COLUMNS, given, strict=True))
             if decode:
                 device = "cpu" if device_id is None else "mixed"

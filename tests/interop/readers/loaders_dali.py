@@ -109,9 +109,9 @@ def stored() -> list[str]:
 
 
 def kept() -> bool:
-    """Whether batches that are kept stay what they were, also those of one image."""
-    for size in (1, BATCH):
-        batches = list(opened(decode=False, batch_size=size))
+    """Whether batches that are kept stay what they were, when the pipeline is gone, too."""
+    for size, workers in ((1, 0), (BATCH, 0), (BATCH, 2)):
+        batches = list(opened(decode=False, batch_size=size, workers=workers))
         images = [array.tobytes() for batch in batches for array in arrays(batch, "encoded")]
         read = opened(decode=False, batch_size=size)
         if images != [array.tobytes() for batch in read for array in arrays(batch, "encoded")]:
