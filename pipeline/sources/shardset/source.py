@@ -14,6 +14,7 @@ from pipeline.catalog.label_widths import LabelWidths
 from pipeline.errors import UsageError
 from pipeline.manifest import Document
 from pipeline.quantities import counted
+from pipeline.sources import read_files
 from pipeline.sources.glance import Glance
 from pipeline.sources.shardset import kept
 from pipeline.sources.shardset.kept import Found
@@ -96,6 +97,7 @@ class ShardSource(Source):
     def forget(self) -> None:
         """Have the shards read anew by the next command, however they look."""
         kept.forget(self.out, self.split.name, self.asked)
+        read_files.remove(self.out, self.found.read_files)
 
     def closing(self) -> Iterator[str]:
         """Yield what was passed over in the shards."""

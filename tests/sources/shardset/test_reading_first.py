@@ -232,3 +232,18 @@ def test_a_worker_says_when_it_helps(
     assert ended.status == 3
     assert "not all of the shards were read yet" in ended.said
     assert "helps once the command has planned its shards" in ended.said
+
+
+def test_what_was_read_of_a_shard_that_differs_is_forgotten(
+    run: Run, folder: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data_set, "MOST_STAMPS", -1)  # what is kept of single shards stays, then
+    run("reshard", folder, "--until", "plan")
+    assert len(kept(out)) == 3
+    content = bytearray((folder / "train-1.tar").read_bytes())
+    content[700] ^= 1
+    (folder / "train-1.tar").write_bytes(content)
+    settle(folder)
+    refused = run("reshard", folder, status=1)
+    assert "is not what it was when the file that holds it was read" in " ".join(refused.split())
+    assert "train: complete, 6 records" in run("reshard", folder)
