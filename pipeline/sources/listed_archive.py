@@ -90,7 +90,8 @@ class ListedArchive(ShardSet):
         return ""
 
     def _asked_more(self) -> dict[str, object]:
-        return {"list": [self.job.path_column, self.job.label_column]}
+        job = self.job  # where paths that are not there are refused, nothing is kept
+        return {"list": [job.path_column, job.label_column], "on_bad_image": job.on_bad_image}
 
     def _look(self, name: str) -> Glance:
         path = storage.parse(self.job.images)
@@ -102,7 +103,8 @@ class ListedArchive(ShardSet):
         """Return the images that the list names, in its order, with its labels.
 
         Raises:
-            InputRefused: it names none of them, or a path may be one of several.
+            InputRefused: a path is that of no image, and these are not left out; or it may be that
+                of several.
             BadAnnotation: the list is malformed.
         """
         job, (name,) = self.job, collected
@@ -153,7 +155,22 @@ def _joined(images: pa.Table, listed: Iterable[pa.Table], tally: Tally, job: Job
                 tally.note(_ABSENT, f"line {line}: {path}")
             else:
                 labels.add(place, values, text)
-    if not labels.places:
+    _check_matched(len(labels.places), matching, tally, job)
+    tally.told += _told(matching, labels.places)
+    return labels.of(images)
+
+
+def _check_matched(count: int, matching: Matching, tally: Tally, job: Job) -> None:
+    """Raise where no path is that of an image, or some are not and may not be left out.
+
+    Args:
+        count: how many paths are.
+        matching: has the images of the archive.
+        tally: has counted the paths that are not.
+        job: says whether images may be left out.
+    """
+    absent = tally.counts[_ABSENT]
+    if not count:
         shown = abbreviate(matching.members, _SHOWN)
         raise InputRefused(
             "no path of the list is that of an image in the archive",
@@ -163,8 +180,15 @@ def _joined(images: pa.Table, listed: Iterable[pa.Table], tally: Tally, job: Job
             remedy="name the column of the paths with --path-column, or another archive with"
             " --root",
         )
-    tally.told += _told(matching, labels.places)
-    return labels.of(images)
+    if absent and job.on_bad_image == "fail":
+        raise InputRefused(
+            f"{absent:,} of the {count + absent:,} paths of the list are not in the archive",
+            file=job.images,
+            place=tally.examples[_ABSENT],
+            expected=f"paths of members of {job.root}",
+            remedy="get the whole archive, or correct the list\nor leave such paths out with"
+            " --on-bad-image skip: they are counted at the end",
+        )
 
 
 def _told(matching: Matching, places: list[int]) -> Iterator[str]:

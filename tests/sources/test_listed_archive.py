@@ -87,12 +87,19 @@ def test_a_list_of_im2rec_has_numbers(tmp_path: Path, out: Path) -> None:
     assert there(out, "some") == expected([(2, 7), (1, 3)])
 
 
-def test_what_does_not_match_is_counted_and_named(tmp_path: Path, out: Path) -> None:
+def test_paths_that_are_not_in_the_archive_are_refused_unless_they_may_be_left_out(
+    tmp_path: Path, out: Path
+) -> None:
     listed = tmp_path / "train.csv"
     path = in_zip(tmp_path, images(3))
     listed.write_text("path,label\n0.jpg,a\nmissing.jpg,b\nnone.jpg,b\n")
-    said = run("imagelist", listed, "--root", path, "--out", out)
+    said = run("imagelist", listed, "--root", path, "--out", out, status=3)
+    assert "2 of the 3 paths of the list are not in the archive" in said
+    assert "line 3: missing.jpg" in said
+    skip = ("--on-bad-image", "skip")
+    said = run("imagelist", listed, "--root", path, "--out", out, *skip)
     assert "a path of the list that is not in the archive: 2 times, e.g. line 3: missing" in said
+    run("imagelist", listed, "--root", path, "--out", out, status=3)
     listed.write_text("path,label\nmissing.jpg,b\n")
     said = run("imagelist", listed, "--root", path, "--out", out, status=3)
     assert "no path of the list is that of an image in the archive" in said
