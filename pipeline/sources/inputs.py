@@ -38,6 +38,11 @@ class Archive:
         """The file name under which it is published."""
         return self.packed or self.file
 
+    @property
+    def address(self) -> str:
+        """Where to get it; empty where nobody knows, for which configurations have a -."""
+        return "" if self.url == "-" else self.url
+
     def as_published(self) -> Archive:
         """Return it as a file of its own, whatever is packed in it."""
         return replace(self, file=self.published, packed="")

@@ -186,7 +186,7 @@ def _check_matched(count: int, matching: Matching, tally: Tally, job: Job) -> No
             file=job.images,
             place=tally.examples[_ABSENT],
             expected=f"paths of members of {job.root}",
-            remedy="get the whole archive, or correct the list\nor leave such paths out with"
+            remedy="get the whole archive, or correct the list, or leave such paths out with"
             " --on-bad-image skip: they are counted at the end",
         )
 

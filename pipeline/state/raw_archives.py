@@ -291,8 +291,8 @@ def _published(raw: Location, archive: Archive) -> Iterator[object]:
         yield f"tars of classes, {called}, in the folder {folder}"
         return
     yield raw / archive.published
-    if archive.url:
-        yield f"from {archive.url}"
+    if archive.address:
+        yield f"from {archive.address}"
     if archive.bytes is not None:
         yield f"{archive.bytes:,} bytes ({size(archive.bytes)})"
 
@@ -315,7 +315,7 @@ def _check_size(place: Location, info: storage.FileInfo | None, archive: Archive
             found=f"{info.size:,} bytes",
             remedy=_other_tars(archive)
             or f"{'probably a download that broke off' if short else 'another archive'}: "
-            f"get it again from {archive.url}",
+            f"get it again{f' from {archive.address}' if archive.address else ''}",
         )
 
 

@@ -6,6 +6,7 @@ import fcntl
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -174,6 +175,9 @@ def test_a_truncated_archive_is_refused_before_it_is_read(
     assert run.returncode == 3
     assert "wrong size" in run.stderr
     assert "20,000 bytes" in run.stderr
+    assert "get it again from drawn by" in run.stderr
+    broken.config.write_text(re.sub('url = "[^"]*"', 'url = "-"', broken.config.read_text()))
+    assert prepare(broken, out).stderr.rstrip().endswith("get it again")
 
 
 def test_a_truncated_archive_of_the_pinned_md5_is_refused_with_its_place(
