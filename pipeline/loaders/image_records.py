@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipeline.errors import OutputDamaged
-from pipeline.formats.recordio.framing import MAGIC, read_records
-from pipeline.formats.recordio.header import parse_header
+from pipeline.formats.recordio.framing import FRAME_BYTES, MAGIC, read_records
+from pipeline.formats.recordio.header import HEADER_BYTES, parse_header
 from pipeline.formats.recordio.index import read_index
 from pipeline.formats.registry import FORMATS
-from pipeline.loaders.shards import Shards
+from pipeline.loaders.shards import ROOT, Shards
 from pipeline.state.current import REMEDY
 from pipeline.storage import SourceReader
 
@@ -21,10 +21,7 @@ NAME: Final = "recordio"
 """The format."""
 
 _SUFFIX: Final = ".rec"
-_ROOT: Final = Path("/")  # what paths of shards begin with
 _OPENING: Final = struct.Struct("<III")  # of a record in one part: magic number, length, labels
-_FRAME: Final = 8  # bytes in front of a payload
-_HEADER: Final = 24  # bytes in front of the labels in it
 
 
 class ImageRecords:
@@ -38,7 +35,7 @@ class ImageRecords:
 
     def __init__(self, shards: Shards) -> None:
         self._shards = shards
-        self._reader = SourceReader(_ROOT)
+        self._reader = SourceReader(ROOT)
         self._paths: dict[int, str] = {}
         self._bounds: dict[int, array[int]] = {}
 
@@ -59,11 +56,11 @@ class ImageRecords:
         bounds = self._bounds.get(shard) or self._opened(shard)
         path, begin, end = self._paths[shard], bounds[place], bounds[place + 1]
         data = self._reader.read(path, begin, end - begin)
-        if len(data) == end - begin >= _FRAME + _HEADER:
+        if len(data) == end - begin >= FRAME_BYTES + HEADER_BYTES:
             magic, length, labels = _OPENING.unpack_from(data)
-            is_whole = magic == MAGIC and _FRAME + length + -length % 4 == end - begin
-            if is_whole and length >= _HEADER + 4 * labels:
-                return data[_FRAME : _FRAME + length]
+            is_whole = magic == MAGIC and FRAME_BYTES + length + -length % 4 == end - begin
+            if is_whole and length >= HEADER_BYTES + 4 * labels:
+                return data[FRAME_BYTES : FRAME_BYTES + length]
         return _unusual(path, place, begin, end)
 
     def _opened(self, shard: int) -> array[int]:
@@ -89,7 +86,7 @@ class ImageRecords:
         return {**self.__dict__, "_reader": None, "_bounds": {}}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
-        self.__dict__.update(state, _reader=SourceReader(_ROOT))
+        self.__dict__.update(state, _reader=SourceReader(ROOT))
 
 
 def _unusual(path: str, place: int, begin: int, end: int) -> memoryview:

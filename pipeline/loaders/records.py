@@ -16,12 +16,11 @@ from pipeline.formats.record import ParsedRecord
 from pipeline.loaders.example import Example, example
 from pipeline.loaders.layouts import LAYOUTS, Layout, spans
 from pipeline.loaders.order import Order
-from pipeline.loaders.shards import Shards, open_shards
+from pipeline.loaders.shards import ROOT, Shards, open_shards
 from pipeline.state.current import REMEDY
 from pipeline.storage import RemoteOptions, SourceReader
 
 _Made = TypeVar("_Made")
-_ROOT: Final = Path("/")  # what paths of shards begin with
 _GAP: Final = 1 << 12  # bytes between two records that are read with them; headers of a tar are
 _RUN: Final = 1 << 19  # bytes; checksums of what is still in the processor's cache cost half
 
@@ -190,7 +189,7 @@ class Records:
         try:
             return self._idle.pop()  # at once, whatever other threads do
         except IndexError:
-            return SourceReader(_ROOT)
+            return SourceReader(ROOT)
 
     def _data(
         self, reader: SourceReader, shard: int, place: int

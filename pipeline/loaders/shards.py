@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
-from typing import SupportsIndex
+from typing import Final, SupportsIndex
 
 from pipeline import digests, paths, storage
 from pipeline.documents.listed import ListedShard
@@ -22,6 +22,9 @@ from pipeline.storage import Location, RemoteOptions
 
 WHOLE = (0, 1)
 """The part of those who read all shards."""
+
+ROOT: Final = Path("/")
+"""What paths of shards begin with: the folder that a `SourceReader` of them is given."""
 
 
 @dataclass(frozen=True)

@@ -60,9 +60,8 @@ class StagedFile:
         with translate_oserrors(self._beside):
             self._beside.parent.mkdir(parents=True, exist_ok=True)
             self.temp, self._fd = locked_temp(self._beside, _created)
-        self._appends = Appends(
-            self._fd, follows=isinstance(path, Path)
-        )  # else it is sent, and goes
+        # The file of an object is removed when it was sent: the disk need not have it.
+        self._appends = Appends(self._fd, follows=isinstance(path, Path))
         self._open = True
 
     def write(self, *buffers: Buffer) -> int:

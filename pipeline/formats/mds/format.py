@@ -56,7 +56,7 @@ class Mds(ContiguousFormat, ReadsOthers):
 
     def wrap(self, record: ImageRecord, options: RecordOptions) -> tuple[bytes, bytes]:
         """Return the columns before the image, sizes first, and those behind it."""
-        return shard.envelope(record, options)
+        return shard.envelope(record, options, columns.columns(options))
 
     def parse(self, record: StoredRecord, file: str) -> tuple[dict[str, object], memoryview]:
         """Return the columns of a sample, its masks left out."""

@@ -51,20 +51,17 @@ def said_of(of: Columns) -> bytes:
     return json.dumps({**FORMAT, **of.described(), "hashes": []}, sort_keys=True).encode()
 
 
-def envelope(
-    record: ImageRecord, options: RecordOptions, of: Columns | None = None
-) -> tuple[bytes, bytes]:
+def envelope(record: ImageRecord, options: RecordOptions, of: Columns) -> tuple[bytes, bytes]:
     """Return what stands before and after the image in a sample.
 
     Args:
         record: the image.
         options: of the records.
-        of: their columns, if they are known: `columns.columns` is called for no sample then.
+        of: their columns, as `columns.columns` returns them.
 
     Raises:
         BadAnnotation: there is no column for what is said of the image.
     """
-    of = of or columns.columns(options)
     values = columns.said(record, options, of)
     encoded = {
         name: columns.encoded(name, of.encodings[name], value) for name, value in values.items()

@@ -33,6 +33,9 @@ MAGIC_BYTES: Final = struct.pack("<I", MAGIC)
 _WORD: Final = np.dtype("<u4")
 _MAGIC_WORD: Final = _WORD.type(MAGIC)
 _HEADER: Final = struct.Struct("<II")
+FRAME_BYTES: Final = _HEADER.size
+"""Bytes of a part in front of its data: magic number, and flag with length."""
+
 _LENGTH_BITS: Final = 29
 MAX_PAYLOAD: Final = (1 << _LENGTH_BITS) - 1
 """Bytes of a record at most, without framing."""

@@ -25,6 +25,9 @@ from pipeline.storage import Buffer
 Labels: TypeAlias = Sequence[float] | NDArray[np.float32]
 
 _HEADER: Final = struct.Struct("<IfQQ")
+HEADER_BYTES: Final = _HEADER.size
+"""Bytes of a payload in front of its labels, or of its image where it has one label."""
+
 _FLOAT32: Final = np.dtype("<f4")
 _LAST_ID: Final = 2**64 - 1
 EXACT: Final = 2.0**24  # beyond it float32 has no longer every whole number

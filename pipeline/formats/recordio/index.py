@@ -44,7 +44,8 @@ def list_line(record: IndexedRecord) -> bytes:
         )
     labels = record.labels
     if len(labels) == 1 and -EXACT <= labels[0] <= EXACT and labels[0] == int(labels[0]):
-        return f"{record.id}\t{labels[0]:f}\t{path}\n".encode()  # likewise, in a fifth of the time
+        # What follows returns the same, and takes five times as long.
+        return f"{record.id}\t{labels[0]:f}\t{path}\n".encode()
     stored = as_float32(labels)
     texts = [f"{label:f}" if label.is_integer() else str(label) for label in stored]
     return "\t".join([str(record.id), *texts, f"{path}\n"]).encode()
