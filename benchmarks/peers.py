@@ -148,16 +148,16 @@ class Bench:
 
     def tfds_command(self, out: Path) -> list[str]:
         """Return TensorFlow Datasets' command line."""
-        return _peer_command("peer_tfds.py", self.corpus.raw, out)
+        return _peer_command(_HERE / "peer_tfds.py", self.corpus.raw, out)
 
     def webdataset_command(self, out: Path) -> list[str]:
         """Return webdataset's command line."""
         words = ("-m", "benchmarks.peer_webdataset", self.corpus.tree, out, SHARDS, WORKERS)
-        return [str(_VENV / "bin" / "python"), *map(str, words)]
+        return _peer_command(*words)
 
     def inception_command(self, out: Path) -> list[str]:
         """Return the command line of Inception's recipe."""
-        return _peer_command("peer_inception.py", self.corpus.tree, out, SHARDS, WORKERS)
+        return _peer_command(_HERE / "peer_inception.py", self.corpus.tree, out, SHARDS, WORKERS)
 
     def aims(self, memory: list[Memory]) -> list[Aim]:
         """Return what the specification asks for, and what came of it."""
@@ -245,8 +245,8 @@ def _install_peers() -> None:
     ready.write_text(wanted)
 
 
-def _peer_command(script: str, *arguments: object) -> list[str]:
-    return [str(_VENV / "bin" / "python"), str(_HERE / script), *map(str, arguments)]
+def _peer_command(*words: object) -> list[str]:
+    return [str(_VENV / "bin" / "python"), *map(str, words)]
 
 
 def _forget_shards(out: Path) -> None:

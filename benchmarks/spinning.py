@@ -5,8 +5,8 @@ and write of it is counted by a model of a disk (`benchmarks.disk_model`). The s
 ILSVRC2012, and has its shape: images of the same size, pieces of a shard in a segment as long as
 with 1,024 shards and 69 segments of 2 GiB, as many times more shards than segments, and as small a
 memory beside the archive as 16 GB beside 148 GB. That the archive is verified is a sequential read
-of it, and counted as such; so is the pass through the plan, and
-through the hashes of members, that finds the images of all segments.
+of it, and counted as such; so is the pass through the plan, and through the
+hashes of members, that finds the images of all segments.
 """
 
 from __future__ import annotations

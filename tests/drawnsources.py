@@ -155,7 +155,7 @@ def list_of_im2rec(folder: Path) -> Drawn:
 def shards_tfrecord(folder: Path) -> Drawn:
     examples = []
     for number, each in enumerate(boxed()):
-        example: dict[str, object] = {"image/encoded": each.content, "image/class/label": [number]}
+        example: dict[str, object] = {"image/encoded": each.content}
         example |= {"image/class/label": [each.label], "image/filename": f"{number}.jpg"}
         for side, corner in zip(("xmin", "ymin", "xmax", "ymax"), BOX, strict=True):
             example |= {f"image/object/bbox/{side}": [corner] for _ in each.objects}

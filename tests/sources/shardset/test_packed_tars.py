@@ -44,9 +44,7 @@ def samples(first: int, count: int = 4) -> list[tuple[str, bytes]]:
 def packed(path: Path, first: int = 0) -> Path:
     """Write a packed tar, as its name says it."""
     plain = tar(path.with_name("plain"), samples(first))
-    stem, _, end = path.name.partition(".")
-    del stem
-    path.write_bytes(PACK[f".{end}"](plain.read_bytes()))
+    path.write_bytes(PACK["".join(path.suffixes)](plain.read_bytes()))
     plain.unlink()
     return path
 
