@@ -118,7 +118,7 @@ def read_shard(path: Location, shard: int, expected: str | None = None) -> pa.Re
         OutputDamaged: the rows are not those that were written.
     """
     with storage.open_arrow(path) as file:
-        tablebounds.check_batch(file, shard)
+        tablebounds.batch_check(file)(shard)
         stored = pa.ipc.open_file(file).get_batch(shard)
         rows = earlier.as_now(stored, SCHEMA)
         catalog.check(rows)
@@ -153,9 +153,9 @@ def read(path: Location, expected: Sequence[str] | None = None) -> Iterator[pa.R
         Vanished: there is none.
     """
     with storage.open_arrow(path) as file:
-        reader = pa.ipc.open_file(file)
+        reader, check_batch = pa.ipc.open_file(file), tablebounds.batch_check(file)
         for shard in range(reader.num_record_batches if expected is None else len(expected)):
-            tablebounds.check_batch(file, shard)
+            check_batch(shard)
             stored = reader.get_batch(shard)
             rows = earlier.as_now(stored, SCHEMA)
             catalog.check(rows)
@@ -171,8 +171,9 @@ def first_keys(path: Location, shards: int) -> list[str]:
         OutputDamaged: the file is no plan of so many shards; or one of them has no image.
     """
     with storage.open_arrow(path) as file:
+        check_batch = tablebounds.batch_check(file)
         for shard in range(shards):
-            tablebounds.check_batch(file, shard)
+            check_batch(shard)
         reader = pa.ipc.open_file(file)
         columns = [reader.get_batch(shard).column("key") for shard in range(shards)]
         if not all(map(len, columns)):

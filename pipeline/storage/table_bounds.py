@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -62,19 +62,24 @@ def check_group(table: pq.ParquetFile, group: int, most: int) -> None:
         raise pa.ArrowInvalid(f"a row group of {found.total_byte_size:,} bytes")
 
 
-def check_batch(file: pa.NativeFile, number: int) -> None:
-    """Check that a batch of an Arrow file, and its dictionaries, lie in the file uncompressed.
+def batch_check(file: pa.NativeFile) -> Callable[[int], None]:
+    """Return what checks a batch of an Arrow file, by its number; the footer is read here, once.
 
-    Raises:
-        pa.ArrowInvalid: one is compressed, or there is no such batch.
+    Both raise `pa.ArrowInvalid`: where a dictionary, or the batch, does not lie in the file
+    uncompressed, or there is no such batch.
     """
     with _readable():
         footer = _Footer.of(file)
         for place in range(footer.count(_DICTIONARIES)):
             footer.check_plain(_DICTIONARIES, place)
-        if number >= footer.count(_BATCHES):
-            raise pa.ArrowInvalid(f"no batch {number}")
-        footer.check_plain(_BATCHES, number)
+
+    def check(number: int) -> None:
+        with _readable():
+            if number >= footer.count(_BATCHES):
+                raise pa.ArrowInvalid(f"no batch {number}")
+            footer.check_plain(_BATCHES, number)
+
+    return check
 
 
 def check_file(file: pa.NativeFile, most: int | None = None, *, packed: bool = False) -> None:
