@@ -58,7 +58,7 @@ PACKINGS: Final = (
 )
 PACKED_NAMES: Final = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 """What names of packed archives end in, in lower case."""
-_PACKED: Final = re.compile(r"(.+)\.(?:tar\.(?:gz|bz2|xz)|tgz|tbz2|txz)", re.IGNORECASE)
+_PACKED: Final = re.compile(rf"(.+)(?:{'|'.join(map(re.escape, PACKED_NAMES))})", re.IGNORECASE)
 MAGICS: Final = tuple(packing.magic for packing in PACKINGS)
 """What packed data begin with that can be unpacked."""
 

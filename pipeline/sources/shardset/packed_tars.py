@@ -43,7 +43,7 @@ def check_alone(root: Location, names: Sequence[str]) -> None:
     """
     tars: dict[str, str] = {}
     for name in names:
-        other = tars.setdefault((plain_name(name) or name), name)
+        other = tars.setdefault(plain_name(name) or name, name)
         if other != name:
             raise InputRefused(
                 "two files are the same tar by their names",
@@ -60,7 +60,6 @@ def check_place(root: Location, splits: Iterable[Sequence[str]]) -> None:
 
     Raises:
         UsageError: they lie at an address.
-        InputRefused: one is packed in a way that is not read.
     """
     packed = [name for name in chain.from_iterable(splits) if plain_name(name)]
     if packed and not isinstance(root, Path):

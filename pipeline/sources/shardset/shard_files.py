@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from pipeline import paths, storage
+from pipeline.archives.decompression import PACKED_NAMES
 from pipeline.archives.packed_sources import ZIP
 from pipeline.archives.parquet_rows import PARQUET, has_images, is_parquet
 from pipeline.errors import InputRefused, UsageError, abbreviate
@@ -23,10 +24,10 @@ from pipeline.storage import Location
 from pipeline.storage.clutter import is_clutter
 
 TAR: Final = ".tar"
-PACKED: Final = (".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".tar.zst")
-"""What names of compressed tars end in."""
+_ARCHIVES: Final = (TAR, ZIP, PARQUET, *PACKED_NAMES, ".tar.zst")
+"""What names of archives end in: also of tars that are packed in a way that is refused, by name."""
 _ENDS: Final = (
-    *(TAR, ZIP, PARQUET, *PACKED, ".tfrecord", ".tfrecords", ".tfrec", ".record", ".rec"),
+    *(*_ARCHIVES, ".tfrecord", ".tfrecords", ".tfrec", ".record", ".rec"),
     *foreign.ENDS,
 )
 _OF: Final = re.compile(
@@ -56,7 +57,7 @@ class ShardFiles:
 
 def is_archive(name: str) -> bool:
     """Whether a name is that of a zip, a Parquet file, or a tar, compressed or not."""
-    return name.lower().endswith((TAR, ZIP, PARQUET, *PACKED))
+    return name.lower().endswith(_ARCHIVES)
 
 
 def find(path: Location, root: Location, name: str) -> ShardFiles:
