@@ -21,6 +21,8 @@ Box = tuple[float, float, float, float]
 CORNERS: Final = ("xmin", "ymin", "xmax", "ymax")
 UNKNOWN: Final = -1
 """The class index of an object that names no class of the label table: it is of its image's."""
+LARGEST_CLASS: Final = (1 << 31) - 1
+"""The largest number of a class, of an object or an image: they are stored as int32."""
 
 OCCLUDED, TRUNCATED, GROUP, DEPICTION, INSIDE, DIFFICULT = (1 << bit for bit in range(6))
 """Bits of `flags`, as Open Images and PASCAL VOC name them."""

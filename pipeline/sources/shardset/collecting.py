@@ -48,7 +48,6 @@ MOST_STAMPS: Final = 50_000
 _ROWS: Final = 1 << 14
 _TELL: Final = 16 << 20  # bytes
 _PLAIN: Final = "FOLDER"  # what the one is called where a shard is unpacked to
-_MOST_LABEL: Final = (1 << 31) - 1
 _SIGNATURES: Final = ((b"\xff\xd8\xff", ".jpg"), (b"\x89PNG\r\n\x1a\n", ".png"))
 
 
@@ -195,12 +194,12 @@ def _row(image: FoundImage, shard: str, number: int) -> tuple[object, ...]:
     if "." not in name.rpartition("/")[2]:
         head = bytes(image.encoded[:8])
         name += next((end for magic, end in _SIGNATURES if head.startswith(magic)), "")
-    if image.label is not None and image.label > _MOST_LABEL:
+    if image.label is not None and image.label > objects.LARGEST_CLASS:
         raise InputRefused(
             "a label that is too large for one of a class",
             file=shard,
             place=name,
-            expected=f"a whole number from 0 to {_MOST_LABEL}",
+            expected=f"a whole number from 0 to {objects.LARGEST_CLASS}",
             found=str(image.label),
             remedy="correct what has written the shard",
         )

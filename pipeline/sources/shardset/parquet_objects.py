@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn
 
 import pyarrow as pa
 
-from pipeline.catalog.objects import FLAGS, UNKNOWN, Box
+from pipeline.catalog.objects import FLAGS, LARGEST_CLASS, UNKNOWN, Box
 from pipeline.errors import InputRefused
 from pipeline.shards.foreign import Note
 from pipeline.storage import Location
@@ -25,7 +25,6 @@ CLASS: Final = "category"
 _BOX, _ID = "bbox", "class_id"
 _SIDES: Final = 4
 _PIXEL: Final = 1.0  # that a box may leave its image by, as rounded ones do
-_MOST_CLASS: Final = (1 << 31) - 1
 
 
 def columns(schema: pa.Schema) -> list[str]:
@@ -114,8 +113,8 @@ def _classes(
         more["box_classes"] = tuple(
             UNKNOWN if each is None else max(each, UNKNOWN) for each in listed[CLASS]
         )
-        if max(more["box_classes"]) > _MOST_CLASS:
-            expected = f"whole numbers from 0 to {_MOST_CLASS}"
+        if max(more["box_classes"]) > LARGEST_CLASS:
+            expected = f"whole numbers from 0 to {LARGEST_CLASS}"
             _refuse(path, number, CLASS, expected, max(more["box_classes"]))
     if all_are(_ID, lambda each: isinstance(each, str), "no text"):
         more["box_ids"] = tuple(each or "" for each in listed[_ID])

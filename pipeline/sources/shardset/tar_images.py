@@ -35,7 +35,6 @@ _OF_SAMPLES: Final = frozenset((_LABEL, _FACTS, _TEXT))
 _OWN: Final = frozenset(("wnid", "words", "filename"))  # of this program's samples, all of them
 _LARGEST: Final = 1 << 30  # bytes of a member
 _MOST_DIGITS: Final = 20  # of a class; fewer than of the largest one are enough to refuse it
-_MOST_CLASS: Final = (1 << 31) - 1
 Part = tuple[Member, bytes]
 """A file of an archive, and its content."""
 
@@ -239,7 +238,7 @@ def _is_object(found: object) -> bool:
     is_index = isinstance(index, int) and not isinstance(index, bool)
     return (
         is_index
-        and -1 <= index <= _MOST_CLASS
+        and -1 <= index <= objects.LARGEST_CLASS
         and isinstance(found.get("class_id", ""), str)
         and isinstance(flags, list)
         and all(isinstance(name, str) for name in flags)
