@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final, Self
 
 import pyarrow as pa
 
 from pipeline import storage
-from pipeline.catalog import class_table as classtable
 from pipeline.errors import InputRefused, UsageError, abbreviate
 from pipeline.job.options import Job
 from pipeline.quantities import counted
@@ -108,10 +106,9 @@ class ListedArchive(ShardSet):
             BadAnnotation: the list is malformed.
         """
         job, (name,) = self.job, collected
-        pinned = classtable.read(Path(job.classes)) if job.classes else None
         columns = Columns(job.path_column, job.label_column)
         path = storage.parse(job.images)
-        listed = listtables.opened(path, (), columns, recursive=False, table=pinned)
+        listed = listtables.opened(path, (), columns, recursive=False, table=self._pinned)
         table = _joined(collected[name], listtables.tables(listed), tallies[name], job)
         return {name: table}
 

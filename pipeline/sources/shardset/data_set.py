@@ -15,6 +15,7 @@ from pipeline.archives.decompression import plain_name
 from pipeline.archives.parquet_rows import is_parquet
 from pipeline.archives.passage import Progress
 from pipeline.catalog import class_table as classtable
+from pipeline.catalog.class_table import ClassTable
 from pipeline.catalog.classes import NO_LABELS, LabelTable
 from pipeline.errors import InputRefused
 from pipeline.job.options import Job
@@ -133,7 +134,7 @@ class ShardSet(DataSet):
 
     def recorded(self, names: Sequence[str]) -> dict[str, Source] | None:
         """Return what was kept of shards that look as they did when they were read."""
-        if any(known is None for known in (self._kept(name) for name in names)):
+        if any(self._kept(name) is None for name in names):
             return None
         return {name: self._source(name, foreign.is_cut) for name in names}
 
@@ -186,9 +187,8 @@ class ShardSet(DataSet):
                 if not table.num_rows:
                     raise self._without_images(name, tallies[name])
             collected = self._chosen(collected, tallies)
-            pinned = classtable.read(Path(self.job.classes)) if self.job.classes else None
             path = storage.parse(self.job.images)
-            labelled = labelling.label(collected, pinned, path)
+            labelled = labelling.label(collected, self._pinned, path)
         used = tuple(reading.used)
         return {
             name: (
@@ -265,6 +265,11 @@ class ShardSet(DataSet):
         places = [storage.below(self.root, file) for file in self.files[name]]
         return Glance({str(place): storage.settled(place) for place in places})
 
+    @cached_property
+    def _pinned(self) -> ClassTable | None:
+        """The table of classes that was given; None: none was."""
+        return classtable.read(Path(self.job.classes)) if self.job.classes else None
+
     @property
     def _label_column(self) -> str:
         """The column of Parquet files that was named; "": none was."""
@@ -276,9 +281,7 @@ class ShardSet(DataSet):
         return kept.asked(
             {
                 **self._asked_more(),
-                "classes": classtable.read(Path(self.job.classes)).names
-                if self.job.classes
-                else None,
+                "classes": self._pinned.names if self._pinned is not None else None,
                 "files": {each: self.files[each] for each in sorted({name, *splits})},
                 "images": self.job.images,
                 "output": self.own[name].document.digests.output if self.own else "",
