@@ -45,21 +45,24 @@ class ReadFile:
     md5: str = ""
 
 
-def asked(file: Location, how: str) -> str:
-    """Return a digest of a file as it looks now, and of how it is read; "": it is not there."""
+def name_of(file: Location, how: str) -> str:
+    """Return what is kept of a file is called: a digest of how it looks now, and how it is read.
+
+    It is "" where the file is not there, or nothing would tell that it was replaced.
+    """
     info = storage.stat(file)
-    if info is None or not info.stamp:  # nothing would tell that it was replaced
+    if info is None or not info.stamp:
         return ""
     return digests.digest({"file": str(file), "how": how, "look": info.look, "version": VERSION})
 
 
 def is_kept(out: Location, name: str) -> bool:
-    """Whether what was read of a file is there, by the digest of `asked`."""
+    """Whether what was read of a file is there, by its `name_of`."""
     return manifest.read_complete(_place(out, name), out, RecordedFile) is not None
 
 
 def save(out: Location, name: str, found: ReadFile) -> None:
-    """Keep what was read of a file, by the digest of `asked`."""
+    """Keep what was read of a file, by its `name_of`."""
     place = _place(out, name)
     document = {
         "passed_over": found.passed_over,

@@ -45,7 +45,7 @@ class ShardReading:
         """
 
         def rows(shard: str) -> pa.Table:
-            name = self._asked(shard)
+            name = self._name_of(shard)
             kept = read_files.load(self.out, name, self._schema) if name else None
             if kept is None:
                 return self._read(shard, tally, lambda _: None)
@@ -63,11 +63,11 @@ class ShardReading:
 
     def can_be_kept(self, shard: str) -> bool:
         """Whether it can be told later that a shard looks as it does now."""
-        return bool(self._asked(shard))
+        return bool(self._name_of(shard))
 
     def is_kept(self, shard: str) -> bool:
         """Whether what was read of a shard is kept, which looks as it did then."""
-        name = self._asked(shard)
+        name = self._name_of(shard)
         return bool(name) and read_files.is_kept(self.out, name)
 
     def keep(self, shard: str, progress: Progress) -> None:
@@ -76,7 +76,7 @@ class ShardReading:
         Raises:
             InputRefused: see `collecting.collect`.
         """
-        name, tally = self._asked(shard), Tally()
+        name, tally = self._name_of(shard), Tally()
         rows = self._read(shard, tally, progress)
         passed = tuple((what, n, tally.examples[what]) for what, n in sorted(tally.counts.items()))
         if name:
@@ -97,7 +97,7 @@ class ShardReading:
     def left(self, shards: Iterable[str]) -> tuple[str, ...]:
         """Return the names of what is kept of some shards all of which are remembered."""
         there = read_files.names(self.out)
-        return tuple(sorted(there & {*map(self._asked, shards)})) if there else ()
+        return tuple(sorted(there & {*map(self._name_of, shards)})) if there else ()
 
     @property
     def _schema(self) -> pa.Schema:
@@ -108,7 +108,7 @@ class ShardReading:
             return own_output.places(self.root, shard, tally, progress)
         return collecting.collect(self.root, shard, tally, self.label, progress)
 
-    def _asked(self, shard: str) -> str:
+    def _name_of(self, shard: str) -> str:
         """Return what is kept of a shard is called; "": it cannot be kept."""
         how = "places" if self.is_own else f"images, {self.label}"
-        return read_files.asked(storage.below(self.root, shard), how)
+        return read_files.name_of(storage.below(self.root, shard), how)
