@@ -78,11 +78,11 @@ class ListFiles(JobTask):
 
     @property
     def _listing(self) -> Listing:
-        return _listing(self.job, run_name())
+        return _of_run(self.job, run_name())
 
 
 @lru_cache(maxsize=1)
-def _listing(job: Job, run: str) -> Listing:
+def _of_run(job: Job, run: str) -> Listing:
     """Return the files that are read first, as they were when a command looked for them."""
     del run
     return listing(job)
@@ -98,7 +98,7 @@ class RecordArchives(JobTask):
     def requires(self) -> list[JobTask]:
         """Return a task for each archive that is not read yet, and for each group of files."""
         shared: dict[str, Any] = {"out": self.out, "digest": self.digest, "job": self.job}
-        groups = _listing(self.job, run_name()).groups()
+        groups = _of_run(self.job, run_name()).groups()
         files = [ListFiles(first=first, stop=stop, **shared) for first, stop in groups]
         archives = first_pass.unread(self.job)
         return [*files, *(RecordArchive(archive=each.file, **shared) for each in archives)]

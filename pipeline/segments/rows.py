@@ -75,7 +75,7 @@ def write_rows(
         at_once: rows that are held, and sorted, at a time.
     """
     index, images = list[NDArray[np.void]](), 0
-    for unsorted in _runs(_found(layout, plan, members, progress), at_once):
+    for unsorted in _runs(_in_segments(layout, plan, members, progress), at_once):
         numbers = layout.numbers(unsorted["position"])
         rows = unsorted[np.argsort(numbers, kind="stable")]
         counts = np.bincount(numbers, minlength=layout.segments)
@@ -143,7 +143,7 @@ def _piece(reader: storage.Ranges, path: Location, run: np.void, segment: int) -
     return np.frombuffer(content, ROW)
 
 
-def _found(
+def _in_segments(
     layout: SegmentLayout,
     plan: Iterable[pa.RecordBatch],
     members: KnownContents,
@@ -166,10 +166,10 @@ def _found(
         progress(done)
 
 
-def _runs(found: Iterable[NDArray[np.void]], at_once: int) -> Iterator[NDArray[np.void]]:
+def _runs(of_shards: Iterable[NDArray[np.void]], at_once: int) -> Iterator[NDArray[np.void]]:
     """Yield the same rows, so many at a time; what was yielded is written over by the next."""
     held, count = np.zeros(at_once, ROW), 0
-    for rows in found:
+    for rows in of_shards:
         done = 0
         while done < len(rows):
             taken = rows[done : done + at_once - count]

@@ -10,7 +10,7 @@ import errno
 import mmap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final
 
 import numpy as np
 import xxhash
@@ -23,6 +23,7 @@ from pipeline.segments.layout import INDEX, SegmentLayout
 from pipeline.segments.rows import UNKNOWN, bounds
 from pipeline.shards.read import check_member
 from pipeline.storage import Location
+from pipeline.storage.closing import Closing
 
 STEP: Final = 1 << 23
 """Bytes that are read at once."""
@@ -114,21 +115,21 @@ def _read(
         place = storage.on_this_machine(root) / part.archive
         with storage.RangeReader(place) as reader:
             for done in range(0, part.length, STEP):
-                size = min(STEP, part.length - done)
+                length = min(STEP, part.length - done)
                 first = part.place + done
-                count = reader.read_into(segment[first : first + size], part.offset + done)
-                if count != size:
+                count = reader.read_into(segment[first : first + length], part.offset + done)
+                if count != length:
                     raise ArchiveRefused(
                         "the file ends before an image that it should hold",
                         file=str(place),
-                        expected=f"{size} bytes at offset {part.offset + done}",
+                        expected=f"{length} bytes at offset {part.offset + done}",
                         found=f"{count} bytes",
                         remedy="the file changed after it was verified: get it again",
                     )
-                progress(first + size)
+                progress(first + length)
 
 
-class _Images:
+class _Images(Closing):
     """The images of a segment in memory, each compared with what it was when it was verified."""
 
     def __init__(
@@ -141,10 +142,8 @@ class _Images:
         self._known = images.rows["xxh3_128"].tolist()
         self._sources = storage.open_sources(root)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Close the files that images were read from again."""
         self._sources.close()
 
     def __getitem__(self, number: int) -> bytes | memoryview:
@@ -175,12 +174,12 @@ def _write(
 ) -> bytes:
     """Write images shard by shard; return their index. `numbers` are those of their shards."""
     index = np.zeros(shards, INDEX)
-    bounds = np.searchsorted(numbers, np.arange(shards + 1)).tolist()
+    firsts = np.searchsorted(numbers, np.arange(shards + 1)).tolist()
     for shard in range(shards):
         index[shard]["start"] = staged.size
         content = xxhash.xxh3_128()
-        for first in range(bounds[shard], bounds[shard + 1], _AT_ONCE):
-            some = [images[n] for n in range(first, min(first + _AT_ONCE, bounds[shard + 1]))]
+        for first in range(firsts[shard], firsts[shard + 1], _AT_ONCE):
+            some = [images[n] for n in range(first, min(first + _AT_ONCE, firsts[shard + 1]))]
             for image in some:
                 content.update(image)
             staged.write(*some)

@@ -57,13 +57,13 @@ def stale(folder: Location, *, of_other_hosts: bool) -> list[Stale]:
 def uploads(folder: Location, after_s: int) -> list[Unfinished] | None:
     """Return the unfinished uploads that go, and say them, and which stay."""
     try:
-        uploads = cleaning.unfinished_uploads(folder)
+        unfinished = cleaning.unfinished_uploads(folder)
     except ObjectRefused as error:
         say("unfinished uploads are not known:", err=True)
         say(error, err=True)
         return None
-    old = [each for each in uploads if each.age_s >= after_s]
-    for each in uploads:
+    old = [each for each in unfinished if each.age_s >= after_s]
+    for each in unfinished:
         what = f"unfinished upload: {each.place}, begun {text.duration(each.age_s)} ago"
         say(what if each in old else f"kept: {what}")
     return old
