@@ -34,6 +34,11 @@ from pipeline.storage import table_bounds as tablebounds
 
 _NOT_KEPT: Final = frozenset({"rows", "classes", "read_files"})
 """Fields of `Found` that stand in no document, or otherwise."""
+_DECIDING: Final = (
+    *("key", "filename", "class_index", "class_id", "class_text"),
+    *("labels", "id", "line", "objects", HASH),
+)
+"""Columns that decide which images there are, with which labels."""
 _LONG: Final = 75  # bytes of a part of a key; no shorter one can be cut in the name of a sample
 
 
@@ -111,21 +116,7 @@ def found(
     return Found(
         images=rows.num_rows,
         bytes=pc.sum(rows["length"]).as_py(),
-        digest=_digest(
-            rows,
-            (
-                "key",
-                "filename",
-                "class_index",
-                "class_id",
-                "class_text",
-                "labels",
-                "id",
-                "line",
-                "objects",
-                HASH,
-            ),
-        ),
+        digest=_digest(rows, _DECIDING),
         places=_digest(rows, ("source", "offset")),
         suffix=storage.extension(keys[0].as_py()),
         long_keys=tuple(keys.filter(long).to_pylist()),
