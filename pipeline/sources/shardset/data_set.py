@@ -221,10 +221,7 @@ class ShardSet(DataSet):
         infos = (storage.stat(storage.below(self.root, shard)) for shard in shards)
         if sum(info.size for info in infos if info) < READ_AT_ONCE:
             return ()
-        reading = self._reading
-        if not all(map(reading.can_be_kept, shards)) or all(map(reading.is_kept, shards)):
-            return ()
-        return tuple(shards)
+        return tuple(shards) if self._reading.has_unread(shards) else ()
 
     def is_listed(self, file: str) -> bool:
         """Whether a shard was read, and looks as it did then."""

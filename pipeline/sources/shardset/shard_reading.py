@@ -61,9 +61,10 @@ class ShardReading:
         parts = [self._schema.empty_table(), *map(rows, shards)]
         return pa.concat_tables(parts).unify_dictionaries()
 
-    def can_be_kept(self, shard: str) -> bool:
-        """Whether it can be told later that a shard looks as it does now."""
-        return bool(self._name_of(shard))
+    def has_unread(self, shards: Iterable[str]) -> bool:
+        """Whether each of some shards can be kept, by how it looks, and not all are."""
+        names = [self._name_of(shard) for shard in shards]
+        return all(names) and not all(read_files.is_kept(self.out, name) for name in names)
 
     def is_kept(self, shard: str) -> bool:
         """Whether what was read of a shard is kept, which looks as it did then."""
