@@ -25,7 +25,7 @@ from pipeline.state import (
 )
 from pipeline.state.cleaning import Stale, Superseded
 from pipeline.storage import Location, Plan, Unfinished
-from tasks.cli import clean_stays
+from tasks.cli import clean_stays, clean_tars
 from tasks.cli.clean_wanted import Wanted
 from tasks.cli.grouping import GroupedCommand
 from tasks.cli.options import parameters
@@ -116,7 +116,7 @@ class _Going:
 def _going(reached: Reached, upload_s: int, *, unneeded: bool, elsewhere: bool) -> _Going:
     """Return what is of no use any more, and say it."""
     folder = reached.out
-    tars = clean_stays.plain_tars(reached)
+    tars = clean_tars.left(reached)
     stale = [*clean_stays.stale(folder, of_other_hosts=elsewhere), *tars.half]
     wanted = Wanted.of(reached)
     superseded = cleaning.superseded(folder, wanted.outputs)
@@ -193,7 +193,7 @@ def _remove_idle(reached: Reached, going: _Going) -> None:
         others = _unselected(reached, superseded) if going.unselected else {}
         kept += [plan for what, plan in going.unselected.items() if what in others]
         _remove(going.stale, superseded, [*kept, *going.said], going.locks)
-        clean_stays.remove_plain_tars(going.tars)
+        clean_tars.remove(going.tars)
         _give_up(going.uploads or [])
 
 

@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Final
 
 from pipeline import paths, storage
 from pipeline.errors import ObjectRefused
-from pipeline.quantities import counted, size
-from pipeline.state import (
-    at_work,
-    cleaning,
-    left_plain_tars,
-    shard_claims,
-    status,
-    unpacked_archives,
-)
+from pipeline.state import at_work, cleaning, shard_claims, status
 from pipeline.state.cleaning import Stale
-from pipeline.state.left_plain_tars import LeftTars
 from pipeline.storage import Location, Plan, TempFile, Unfinished
 from tasks.cli import text
 from tasks.cli.reaching import Reached
@@ -67,24 +57,6 @@ def uploads(folder: Location, after_s: int) -> list[Unfinished] | None:
         what = f"unfinished upload: {each.place}, begun {text.duration(each.age_s)} ago"
         say(what if each in old else f"kept: {what}")
     return old
-
-
-def plain_tars(reached: Reached) -> LeftTars:
-    """Return the plain tars of packed archives that nobody reads now, and say them."""
-    jobs = reached.as_given(status.recorded_jobs(reached.out))
-    tars = left_plain_tars.left(jobs)
-    for path, length in tars.whole.items():
-        say(f"unpacked from the archive beside it, and read by no command: {path}, {size(length)}")
-    return tars
-
-
-def remove_plain_tars(tars: Sequence[Path]) -> None:
-    """Remove plain tars that were shown, unless somebody reads them by now, and say which stay."""
-    kept = [path for path in tars if not unpacked_archives.remove_alone(path)]
-    for path in kept:
-        say(f"left alone: {path} has changed since, or is in use")
-    if tars:
-        say(f"removed beside their archives: {counted(len(tars) - len(kept), 'tar')}")
 
 
 def _why_kept(temp: TempFile) -> str:
