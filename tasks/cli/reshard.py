@@ -23,10 +23,11 @@ EXAMPLES: Final = (
 def reshard(**given: Any) -> int:
     """Prepare the images that lie in shards of any program, or in the output of another command.
 
-    Shards are TFRecord files of tf.train.Examples, RecordIO files of MXNet, and tars: samples of
-    WebDataset, or class folders. They are read where they lie; only a packed tar (.tar.gz, .tar.xz)
-    is unpacked, once beside it, until the shards are there. Splits are found by names such as
-    train-00000-of-00064, val-000123.tar or train/00123.tar; --name makes one of all. Labels that
+    Shards are TFRecord files of tf.train.Examples, RecordIO files of MXNet, MDS shards, Parquet
+    files of images, and tars: samples of WebDataset, or class folders. They are read where they
+    lie; unpacked are only packed tars (.tar.gz, .tar.xz), once beside them, until the shards are
+    there, and row groups of Parquet, below the folder of --scratch. Splits are found by names such
+    as train-00000-of-00064, val-000123.tar or train/00123.tar; --name makes one of all. Labels that
     are numbers are stored as they stand there; where there are words alone, these are classes,
     numbered in their order, and likewise the folders of a tar. Boxes come through. Of the output of
     another command, keys, labels, classes, boxes and order are those that it was made by.

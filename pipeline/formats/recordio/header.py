@@ -30,7 +30,7 @@ HEADER_BYTES: Final = _HEADER.size
 
 _FLOAT32: Final = np.dtype("<f4")
 _LAST_ID: Final = 2**64 - 1
-EXACT: Final = 2.0**24  # beyond it float32 has no longer every whole number
+_EXACT: Final = 2.0**24  # beyond it float32 has no longer every whole number
 _HEADER_WIDTH, _OBJECT_WIDTH = 2, 5  # labels that MXNet asks for
 _REMEDY: Final = "correct the annotations of this image, or leave it out"
 _ANEW: Final = "remove the file and run the shardmill command again: it is made anew"
@@ -98,7 +98,7 @@ def encode_header(record: IndexedRecord, form: LabelForm = LabelForm.PYTHON) -> 
             record, "not the id of an image", f"0 to {_LAST_ID}", str(record.id), "give it another"
         )
     labels = record.labels
-    if len(labels) == 1 and form is not LabelForm.VECTOR and -EXACT <= labels[0] <= EXACT:
+    if form is not LabelForm.VECTOR and is_one_small(labels):
         return _HEADER.pack(0, labels[0], record.id, 0)
     try:
         values = as_float32(labels)
@@ -131,6 +131,11 @@ def parse_header(data: Buffer, *, file: str | None = None) -> ParsedRecord:
     return ParsedRecord(flag, label, key, id2, tuple(labels), view[start:])
 
 
+def is_one_small(labels: Labels) -> bool:
+    """Whether there is one label, up to 2**24 or down to -2**24: `as_float32` never refuses it."""
+    return len(labels) == 1 and -_EXACT <= labels[0] <= _EXACT
+
+
 def as_float32(labels: Labels) -> NDArray[np.float32]:
     """Return labels as they are stored, (n,) float32 in little-endian order.
 
@@ -148,7 +153,7 @@ def as_float32(labels: Labels) -> NDArray[np.float32]:
         raise _inexact("one beyond 2**1024") from None
     if values.ndim != 1 or not len(values):
         raise _refused(None, "not the labels of an image", "one or more", f"shape {values.shape}")
-    suspects = np.flatnonzero(~(np.abs(values) < EXACT))
+    suspects = np.flatnonzero(~(np.abs(values) < _EXACT))
     for place in suspects.tolist():
         given, stored = labels[place], float(values[place])
         if given != stored or not np.isfinite(stored):

@@ -9,7 +9,7 @@ from typing import Final
 
 from pipeline import names, plaintext, storage
 from pipeline.errors import BadAnnotation, OutputDamaged
-from pipeline.formats.recordio.header import EXACT, IndexedRecord, as_float32
+from pipeline.formats.recordio.header import IndexedRecord, as_float32, is_one_small
 from pipeline.storage import Location
 
 _LINE: Final = re.compile(rb"(0|[1-9][0-9]{0,19})\t(0|[1-9][0-9]{0,18})\n")
@@ -43,7 +43,7 @@ def list_line(record: IndexedRecord) -> bytes:
             remedy="rename the image",
         )
     labels = record.labels
-    if len(labels) == 1 and -EXACT <= labels[0] <= EXACT and labels[0] == int(labels[0]):
+    if is_one_small(labels) and labels[0] == int(labels[0]):
         # What follows returns the same, and takes five times as long.
         return f"{record.id}\t{labels[0]:f}\t{path}\n".encode()
     stored = as_float32(labels)
