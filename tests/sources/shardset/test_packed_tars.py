@@ -81,8 +81,6 @@ def test_it_gives_the_bytes_of_the_plain_tar_and_leaves_none(
     words = ("imagelist", plain, "--out", tmp_path / "plain", "--shards", 2)
     assert inprocess.shardmill(monkeypatch, *words).status == 0
     assert shards(out) == shards(tmp_path / "plain")
-    path.unlink()
-    assert "no image" not in said
     assert not (tmp_path / "photos.tar").exists()
 
 
@@ -122,12 +120,11 @@ def test_verify_unpacks_it_for_as_long_as_it_compares(
 ) -> None:
     path = packed(tmp_path / "in.tar.gz")
     run("imagelist", path)
-    before = names(tmp_path) - names(out)
+    before = names(tmp_path)
     compared = inprocess.verify(monkeypatch, out, "--against", tmp_path)
     assert compared.status == 0, compared.said
     assert "4 compared with their sources" in compared.said
-    assert not (tmp_path / "in.tar").exists()
-    assert before >= {"in.tar.gz"}
+    assert names(tmp_path) == before
     other = packed(tmp_path / "other.tar.gz", 5)
     path.write_bytes(other.read_bytes())
     differs = inprocess.verify(monkeypatch, out, "--against", tmp_path)

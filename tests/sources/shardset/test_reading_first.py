@@ -16,7 +16,6 @@ from support import products
 
 from pipeline import storage
 from pipeline.archives.passage import Progress
-from pipeline.documents.sources import RecordedFile
 from pipeline.job.resolve import resolve
 from pipeline.sources import read_files
 from pipeline.sources.shardset import data_set
@@ -203,7 +202,6 @@ def test_the_document_of_a_shard_says_what_was_passed_over(
     run("reshard", folder, status=3)
     documents = [storage.read_bytes(out / ".shardmill/read" / name).decode() for name in kept(out)]
     assert sum("notes.md" in each for each in documents) == 1
-    assert RecordedFile.__doc__
 
 
 def test_luigis_own_root_reads_them_first(
