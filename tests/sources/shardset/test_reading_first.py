@@ -157,7 +157,9 @@ def test_of_shards_that_were_changed_a_moment_ago_what_was_read_stays_for_the_wo
     assert kept(out) == []
 
 
-def test_damaged_tables_are_read_anew(run: Run, folder: Path, out: Path) -> None:
+def test_damaged_tables_are_read_anew(
+    run: Run, folder: Path, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     last = folder / "train-2.tar"
     whole = last.read_bytes()
     last.write_bytes(whole[:700])
@@ -169,6 +171,9 @@ def test_damaged_tables_are_read_anew(run: Run, folder: Path, out: Path) -> None
     last.write_bytes(whole)
     storage.renew()
     assert "train: complete, 6 records" in run("reshard", folder)
+    other = tmp_path / "other"
+    assert inprocess.shardmill(monkeypatch, "reshard", folder, "--out", other).status == 0
+    assert products(out) == products(other)
 
 
 def test_clean_names_and_removes_what_was_read_for_a_job_that_was_given_up(
