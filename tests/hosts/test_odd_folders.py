@@ -82,9 +82,10 @@ def going_backwards(folder: Path) -> Iterator[None]:
         then = time.time()
         while not ended.wait(0.2):
             then -= _HOUR_S
-            for path in folder.rglob("*"):
-                with contextlib.suppress(FileNotFoundError):
-                    os.utime(path, (then, then), follow_symlinks=False)
+            with contextlib.suppress(FileNotFoundError):  # folders vanish while they are listed
+                for path in folder.rglob("*"):
+                    with contextlib.suppress(FileNotFoundError):
+                        os.utime(path, (then, then), follow_symlinks=False)
 
     thread = threading.Thread(target=age)
     thread.start()
