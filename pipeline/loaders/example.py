@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 _USUAL: Final = {"RGB", "L"}
 _RGB: Final = EncodeSpec(color=1)
-_STRIP: Final = 1 << 18  # bytes
 
 
 class Example(TypedDict, total=False):
@@ -104,17 +103,5 @@ def decode_rgb(encoded: Buffer) -> NDArray[np.uint8]:
 
 
 def _pixels(image: Image.Image) -> NDArray[np.uint8]:
-    """Return the pixels of an RGB image, (height, width, 3).
-
-    They are taken in strips: Pillow makes two copies of what it is asked for, and where these are
-    large, memory that is given back to the system and cleared again for each image costs as much
-    as decoding it.
-    """
-    image.load()
-    width, height = image.size
-    pixels = np.empty((height, width, 3), np.uint8)
-    rows = max(1, _STRIP // (3 * width))
-    for top in range(0, height, rows):
-        strip = image.crop((0, top, width, min(top + rows, height))).tobytes()
-        pixels[top : top + rows] = np.frombuffer(strip, np.uint8).reshape(-1, width, 3)
-    return pixels
+    content: Any = bytearray(image.tobytes())
+    return np.frombuffer(content, np.uint8).reshape(image.height, image.width, 3)
