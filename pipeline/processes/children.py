@@ -15,6 +15,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Final
 
+from pipeline.processes.interrupts import held
+
 FORKS: Final = sys.platform.startswith("linux")
 """Whether a child has everything that this process has; elsewhere it imports it anew."""
 _PR_SET_PDEATHSIG: Final = 1
@@ -73,6 +75,9 @@ def start(
         arguments: the others; where nothing is forked they are pickled.
         others: the children that were started before it.
         duplex: whether the pipe leads both ways; else it only leads here.
+
+    Raises:
+        OSError: no process can be started.
     """
     # A fork has what is loaded, and takes functions that cannot be pickled.
     get = multiprocessing.get_context
@@ -82,10 +87,18 @@ def start(
     process = context.Process(
         target=_begin, args=(there, inherited, os.getpid(), target, arguments), daemon=True
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of threads: they hold no lock of ours
-        process.start()
-    there.close()
+    try:
+        with there, warnings.catch_warnings(), held():
+            warnings.simplefilter(
+                "ignore", DeprecationWarning
+            )  # of threads: they hold no lock of ours
+            process.start()
+    except BaseException:
+        here.close()
+        if process.pid is not None:  # it has begun, and nobody else will know of it
+            process.kill()
+            process.join()
+        raise
     return Child(process, here)
 
 

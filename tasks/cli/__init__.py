@@ -12,12 +12,12 @@ from types import ModuleType
 import click
 
 import pipeline
+from pipeline.processes.interrupts import interrupting
 from tasks.cli.ending import carried_out
 from tasks.cli.grouping import CONTEXT_SETTINGS
 from tasks.cli.luigi_import import importing_luigi
 from tasks.cli.wrapping import fitting
 from tasks.run import streams
-from tasks.run.interrupts import interrupting
 from tasks.run.safepath import SAFE_PATH
 
 _COMMANDS = (

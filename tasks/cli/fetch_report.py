@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline import storage
 from pipeline.errors import AlreadyAtWork, InputRefused
+from pipeline.processes.interrupts import held
 from pipeline.quantities import size
 from pipeline.sources.inputs import Archive
 from pipeline.state import fetching
@@ -15,7 +16,6 @@ from pipeline.storage.http.fetch.session import Session
 from pipeline.storage.http.transfer import Transfer
 from tasks.cli.display import bytes_display
 from tasks.cli.saying import say, say_refusal, voice
-from tasks.run.interrupts import held
 
 _COMPLETE, _OVERLAP = 0, 10
 

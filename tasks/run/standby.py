@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NoReturn
 
 from pipeline import storage
-from tasks.run.interrupts import interrupting
+from pipeline.processes.interrupts import held, interrupting
 from tasks.run.processes import (
     PARENT_VARIABLE,
     REPORT_VARIABLE,
@@ -133,11 +133,15 @@ class Standby:
         parent = os.getpid()
         sys.stdout.flush()
         sys.stderr.flush()
-        pid = os.fork()
-        if pid == 0:
-            line.close()
-            _wait(its, parent)
-        its.close()
+        try:
+            with its, held():
+                pid = os.fork()
+                if pid == 0:
+                    line.close()
+                    _wait(its, parent)
+        except BaseException:
+            line.close()  # at which it ends
+            raise
         self._line: socket.socket | None = line
         self._process = ForkedProcess(pid)
 

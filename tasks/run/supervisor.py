@@ -19,12 +19,12 @@ from pipeline.documents.records import ErrorRecord
 from pipeline.errors import NotVerifiedYet, OutputDamaged, ShardmillError, Vanished, from_record
 from pipeline.job.options import Job
 from pipeline.plaintext import Lines
+from pipeline.processes.interrupts import interrupting
 from pipeline.state import progress, run_end
 from pipeline.storage import Location
 from tasks.phases import PREPARING, Phase
 from tasks.run import headway, scheduler
 from tasks.run.exchange import Address
-from tasks.run.interrupts import interrupting
 from tasks.run.notices import Notices
 from tasks.run.processes import BEGUN, NOTICE, end_group
 from tasks.run.silent_hosts import SilentHosts

@@ -28,10 +28,10 @@ from pipeline.documents.decoding import decoded
 from pipeline.documents.records import ErrorRecord
 from pipeline.errors import OutputDamaged, ShardmillError, TransientError, Vanished, from_record
 from pipeline.job.options import Job
+from pipeline.processes.interrupts import interrupting
 from tasks.phases import PREPARING
 from tasks.run import draining
 from tasks.run.assistant.client import AssistantClient
-from tasks.run.interrupts import interrupting
 from tasks.run.local_scheduler import PlainWorker
 from tasks.run.preloading import preload
 from tasks.run.processes import notice, report, run_name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import signal
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,7 +21,6 @@ from pipeline.storage.http.fetch.partial import Partial
 from pipeline.storage.http.fetch.parts import Piece
 from pipeline.storage.http.fetch.sidecar import Origin, Sidecar
 from pipeline.storage.local.owner import Owner
-from tasks.run.interrupts import held
 
 SECRET = "c00kie"  # noqa: S105 - of nobody
 BOXES = "ILSVRC2012_bbox_train_v2.tar.gz"
@@ -233,25 +231,6 @@ def test_a_second_one_ends_with_10(
     run = inprocess.shardmill(monkeypatch, "fetch", *words)
     assert run.status == 10
     assert "another command" in run.said
-
-
-def test_a_signal_interrupts_when_it_is_no_longer_held() -> None:
-    went_on = []
-
-    def work() -> None:
-        with held():
-            signal.raise_signal(signal.SIGINT)
-            went_on.append(True)
-
-    # A shell that starts a command in the background has it ignore the interrupt, and so Python.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            work()
-        assert went_on
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def test_luigi_fetches_what_is_not_there(served: Path, cookie: str, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from drawnlists import encoded, lay
 from support import RawSet
 
 from pipeline.errors import ArchiveMissing, OutputConflict
-from tasks.run.interrupts import interrupting
+from pipeline.processes.interrupts import interrupting
 
 
 @pytest.mark.parametrize("option", ["--no-overlap", "--dry-run", "--no-boxes"])

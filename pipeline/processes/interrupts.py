@@ -1,0 +1,50 @@
+"""The signals that interrupt a command, and how to hold them where they would be lost."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+
+
+def interrupting() -> list[signal.Signals]:
+    """Return them: the keyboard's, a batch system's, and that of a terminal which was closed.
+
+    The last is left out where it is ignored: so ``nohup`` asks for it.
+    """
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    return numbers
+
+
+@contextlib.contextmanager
+def held() -> Iterator[None]:
+    """Have signals interrupt at the end of a context, not in it.
+
+    What a handler raises is lost where a library of C has called Python, and in what Python calls
+    around a fork, where it leaves the lock of `logging` taken, too. A process that is forked in
+    this context has handlers that do nothing: it sets its own.
+
+    In a thread that is not the main one nothing is done: it runs no handlers.
+
+    Raises:
+        KeyboardInterrupt: at the end, if a signal came whose handler raises it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came = list[int]()
+    # A handler that was not set from Python cannot be set again from here: it stays.
+    before = {number: signal.getsignal(number) for number in interrupting()}
+    before = {number: handler for number, handler in before.items() if handler is not None}
+    try:
+        for number in before:
+            signal.signal(number, lambda number, _: came.append(number))
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for each in came:
+        signal.raise_signal(each)

@@ -1,0 +1,81 @@
+"""Signals that come where what they raise would be lost are held until that is over."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+
+import pytest
+
+from pipeline.processes import children
+from pipeline.processes.interrupts import held
+from tasks.run.standby import standing_by
+
+_coming = list[signal.Signals]()
+
+
+def _raise_what_comes() -> None:
+    while _coming:
+        signal.raise_signal(_coming.pop())
+
+
+# Python writes an error of such a function to stderr, and goes on.
+os.register_at_fork(after_in_parent=_raise_what_comes)
+
+
+@pytest.fixture(params=[signal.SIGINT, signal.SIGTERM])
+def number(request: pytest.FixtureRequest) -> Iterator[signal.Signals]:
+    """A signal that interrupts, as it does a command."""
+    number: signal.Signals = request.param
+    # A shell that starts a command in the background has it ignore the interrupt, and so Python.
+    before = signal.signal(number, signal.default_int_handler)
+    yield number
+    signal.signal(number, before)
+
+
+def test_a_signal_interrupts_when_it_is_no_longer_held(number: signal.Signals) -> None:
+    went_on = []
+
+    def work() -> None:
+        with held():
+            signal.raise_signal(number)
+            went_on.append(True)
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert went_on
+    assert signal.getsignal(number) is signal.default_int_handler
+
+
+def test_a_handler_of_somebody_else_is_called_then(number: signal.Signals) -> None:
+    came = []
+    signal.signal(number, lambda number, _frame: came.append(number))
+    with held():
+        signal.raise_signal(number)
+        assert came == []
+    assert came == [number]
+
+
+def test_one_that_comes_while_a_process_is_forked_to_stand_by_interrupts(
+    number: signal.Signals,
+) -> None:
+    _coming.append(number)
+    with pytest.raises(KeyboardInterrupt), standing_by(is_wanted=True):
+        pass
+
+
+def test_one_that_comes_while_a_process_is_forked_to_share_the_work_interrupts(
+    number: signal.Signals,
+) -> None:
+    _coming.append(number)
+    with pytest.raises(KeyboardInterrupt), children.group() as members:
+        members.append(children.start(_wait, others=members))
+    assert signal.getsignal(number) is signal.default_int_handler
+
+
+def _wait(line: Connection) -> None:
+    with contextlib.suppress(EOFError):
+        line.recv()
