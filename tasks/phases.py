@@ -11,6 +11,7 @@ import luigi
 from pipeline import digests, paths, storage
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
+from pipeline.report import places
 from pipeline.shards.part import Part, parse
 from pipeline.sources import read_files
 from pipeline.state import cleaning
@@ -94,8 +95,7 @@ class _Recording(Phase):
     def sweep(self, job: Job) -> None:
         for folder in (paths.archive_index(job.folder, "").parent, read_files.folder(job.folder)):
             if storage.reachable(job.folder, folder):
-                for temp in cleaning.stale(job.folder, storage.temp_files(folder)):
-                    storage.remove_temp(temp.temp, temp.plan)
+                cleaning.remove_stale(job.folder, storage.temp_files(folder))
 
 
 @dataclass(frozen=True)
@@ -140,8 +140,9 @@ class Reporting(Phase):
 
     def sweep(self, job: Job) -> None:
         """Remove what dead processes have left half written."""
-        for temp in cleaning.stale(job.folder, cleaning.temps_of_report(job.folder)):
-            storage.remove_temp(temp.temp, temp.plan)
+        out = job.folder
+        found = cleaning.temps_below(out, places.folder(out), places.all_marks(out))
+        cleaning.remove_stale(out, found)
 
 
 @dataclass(frozen=True)

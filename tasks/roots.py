@@ -22,7 +22,7 @@ from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
 from pipeline.job.table.images import IMAGE_OPTIONS
 from pipeline.job.table.option import LIST, RESHARD, SET, Value
-from pipeline.state import preflight, withdrawal
+from pipeline.state import cleaning, preflight, withdrawal
 from pipeline.state import source_look as sourcelook
 from pipeline.state.inventory import Inventory
 from tasks import arguments
@@ -198,10 +198,10 @@ def looked_at(job: Job) -> Prepare:
     withdrawal.resume(resolved.out)
     seen = sourcelook.look(Inventory(resolved))
     sourcelook.settle(resolved.out, seen)
-    with contextlib.suppress(
-        NoPermission, NoSpace
-    ):  # a task says so, where something is to be made
+    # A task says why nothing can be written, where something is to be made.
+    with contextlib.suppress(NoPermission, NoSpace):
         preflight.remember_sources(resolved)
+        cleaning.sweep(resolved)
     if seen.parts:
         resolve.again(resolved.job)
     return prepare_task(resolved.job)

@@ -86,12 +86,17 @@ def temps(out: Location, resolved: ResolvedJob | None = None) -> list[TempFile]:
     return [temp for folder in reachable for temp in storage.temp_files(folder)]
 
 
-def temps_of_report(out: Location) -> list[TempFile]:
-    """Return the temporary files in the folders that the page for people is made in."""
+def temps_below(out: Location, *folders: Location) -> list[TempFile]:
+    """Return the temporary files in some folders and all below them, see `temps`.
+
+    Args:
+        out: the output folder.
+        folders: folders below it, or itself; one may be absent.
+    """
     if not storage.takes_folders(out):
         return []  # see `temps`
-    folders = (*_below(out, places.folder(out)), *_below(out, places.all_marks(out)))
-    return [temp for folder in folders for temp in storage.temp_files(folder)]
+    below = (folder for each in folders for folder in _below(out, each))
+    return [temp for folder in dict.fromkeys(below) for temp in storage.temp_files(folder)]
 
 
 def left_locks(out: Location) -> Plan:
@@ -108,14 +113,19 @@ def left_locks(out: Location) -> Plan:
 def sweep(resolved: ResolvedJob) -> None:
     """Remove what dead processes have left half written where a job writes, and unpacked files."""
     storage.give_up_unpacked(resolved.root)
-    for each in stale(resolved.out, temps(resolved.out, resolved)):
-        storage.remove_temp(each.temp, each.plan)
+    remove_stale(resolved.out, temps(resolved.out, resolved))
     at_work.sweep(resolved.out)
     unverified.sweep(resolved)
     sorted_segments.sweep(resolved)
     shard_claims.sweep_gone(resolved.out)
     for split in resolved.splits.values() if resolved.job.wants("shards") else ():
         shard_claims.sweep(resolved.out, split.shards_digest, ShardWork(resolved, split).is_there)
+
+
+def remove_stale(out: Location, found: Collection[TempFile]) -> None:
+    """Remove those of some temporary files whose owners are provably gone."""
+    for each in stale(out, found):
+        storage.remove_temp(each.temp, each.plan)
 
 
 def superseded(out: Location, keep: frozenset[str]) -> list[Superseded]:

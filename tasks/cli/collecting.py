@@ -75,6 +75,7 @@ def _collect(what: Collection, how: How, supervisor: Supervisor) -> int:
     """Collect what is not there yet; return the exit status."""
     job = what.job
     if COLLECTING.is_complete(job):
+        COLLECTING.sweep(job)
         collected.list_failures(what)  # another selection may have written its own
         code = collected.complete(what, "already complete")
         _record_complete(what, code)

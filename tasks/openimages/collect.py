@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 
 import luigi
@@ -13,7 +13,6 @@ from pipeline.sources.openimages import places, requests
 from pipeline.sources.openimages.collection import collection_of
 from pipeline.sources.openimages.images import failures
 from pipeline.state import cleaning
-from pipeline.storage import Location
 from tasks.base import JobTask
 from tasks.openimages import readiness
 from tasks.openimages.base import CollectTask, SplitStep
@@ -162,21 +161,24 @@ def is_complete(job: Job) -> bool:
 
 
 def sweep(job: Job) -> None:
-    """Remove what dead processes have left half written where tables and marks are."""
+    """Remove what dead processes have left half written of what is collected.
+
+    What they left beside a folder of masks goes where its masks are written again.
+    """
     what = collection_of(job)
-    folders = [places.state(what.out), places.selections(what.out)]
-    for split in what.splits:
-        mark = what.selected(split)
-        if mark is not None:
-            folders += [
-                places.selection(what.out, split, mark.digest),
-                places.image_tables(what.out, split, mark.digest),
-                places.mask_tables(what.out, split, mark.digest),
-            ]
-    for temp in cleaning.stale(what.out, _temps(what.out, folders)):
-        storage.remove_temp(temp.temp, temp.plan)
-
-
-def _temps(out: Location, folders: Iterable[Location]) -> list[storage.TempFile]:
+    out = what.out
+    folders = [out, *(places.images(out, split) for split in what.splits)]
     reachable = (folder for folder in folders if storage.reachable(out, folder))
-    return [temp for folder in reachable for temp in storage.temp_files(folder)]
+    found = [temp for folder in reachable for temp in storage.temp_files(folder)]
+    found += cleaning.temps_below(out, places.state(out), *map(out.joinpath, ("csv", "failures")))
+    cleaning.remove_stale(out, found)
+
+
+def list_failures(job: Job) -> None:
+    """Write the lists of images that are not there, of what was selected and collected.
+
+    Another selection may have written its own, or a process was killed before it had written them.
+    """
+    what = collection_of(job)
+    for split in what.splits if what.options.reaches("images") else ():
+        failures.write(what.out, split, what.whole(split).digest)

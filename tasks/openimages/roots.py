@@ -14,8 +14,9 @@ from typing import ClassVar, Final
 from pipeline.job import resolve as resolving
 from pipeline.job.table.option import OPEN, Value
 from pipeline.job.table.options import options_of
+from tasks.openimages import collect
 from tasks.openimages.base import begin
-from tasks.openimages.collect import CollectOpenImages, collect_task
+from tasks.openimages.collect import CollectOpenImages
 from tasks.parameters import takes
 from tasks.prepare import Prepare
 from tasks.roots import ImageDocument, looked_at
@@ -39,7 +40,15 @@ class CollectRoot(ImageDocument):
         job = self.job
         resolving.check(job)
         begin()
-        return collect_task(job)
+        collect.sweep(job)
+        return collect.collect_task(job)
+
+    def complete(self) -> bool:
+        """Whether all was collected; if so, the lists of images that are not there say so."""
+        if not self.requires().complete():
+            return False
+        collect.list_failures(self.job)
+        return True
 
 
 class CollectStep(CollectRoot):
@@ -94,9 +103,9 @@ class PrepareOpenImages(CollectRoot):
 
     def complete(self) -> bool:
         """Whether all was collected, and what is prepared of it is there."""
-        if not self.requires().complete():
-            return False
         job = self.job
+        if not super().complete():
+            return False
         return not job.openimages.reaches("plan") or looked_at(job).complete()
 
     def run(self) -> Iterator[Prepare]:

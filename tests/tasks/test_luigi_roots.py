@@ -11,17 +11,21 @@ from typing import Any
 
 import click
 import forked
+import inprocess
 import pytest
 from commands import shardmill
 from daemons import Luigid
 from drawnlists import draw_list, lay
+from luigi.cmdline_parser import CmdlineParser
 from support import RawSet, temporary_files
 
+from pipeline import paths
 from pipeline.errors import UsageError
 from pipeline.formats.registry import FACTS
 from pipeline.images.prepare import ImageOptions
 from pipeline.job.resolve import resolve
 from pipeline.job.table.images import IMAGE_OPTIONS
+from pipeline.storage.local import owner
 from tasks import arguments
 from tasks.cli.grouping import ListOf
 from tasks.cli.imagelist import imagelist
@@ -138,3 +142,49 @@ def test_whether_a_shared_run_is_complete_is_what_status_says(
     assert temporary_files(out) == []
     next(out.glob("tfrecord/validation/*/validation-00000-*")).unlink()
     assert shardmill("status", out).returncode == 1
+
+
+def test_a_root_removes_what_killed_processes_have_left(
+    lists: dict[str, str], tmp_path: Path
+) -> None:
+    root_of_lists: Any = PrepareImageList
+    for _ in range(2):  # the second time all is complete
+        left = half_written(paths.state(tmp_path / "out") / "job.json")
+        forked.forget_caches()
+        root = root_of_lists(**lists)
+        inprocess.build([root])
+        assert root.complete()
+        assert not left.exists()
+
+
+def test_a_root_of_open_images_removes_what_killed_processes_have_left(
+    openimages: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    where = {"raw": openimages / "raw", "config": openimages / "openimages.toml", "out": out}
+    places = {name: str(path) for name, path in where.items()}
+    words = [word for name, path in places.items() for word in (f"--{name}", path)]
+    for _ in range(2):  # the second time all is complete, but for a list
+        left = [
+            half_written(out / ".shardmill/openimages/archives/test-masks-a.zip.json"),
+            half_written(out / "images/validation/0123456789abcdef.jpg"),
+            half_written(out / "csv/test/m01dws_boxes.csv"),
+            half_written(out / "downloader_IDs_for_m01dws_test.txt"),
+            half_written(out / "failures/test.csv"),
+        ]
+        forked.forget_caches()
+        asked = [*words, "--class", "Car", "--split", "validation"]
+        root = CmdlineParser(["OpenImagesFiles", *asked]).get_task_obj()  # type: ignore[no-untyped-call]
+        inprocess.build([root])
+        assert root.complete()
+        assert [path for path in left if path.exists()] == []
+        assert (out / "failures/validation.txt").read_text()
+        (out / "failures/validation.txt").unlink()
+
+
+def half_written(target: Path) -> Path:
+    """Return a temporary file of a process of this host that is gone."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    path = target.with_name(f".{target.name}.{owner.host()}-4194304-01234567.tmp")
+    path.write_bytes(b"half")
+    return path
