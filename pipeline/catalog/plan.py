@@ -164,6 +164,25 @@ def read(path: Location, expected: Sequence[str] | None = None) -> Iterator[pa.R
             yield rows
 
 
+def sources(path: Location) -> Iterator[pa.StringArray]:
+    """Yield where the images of each shard of a plan lie, in order; of the rest no page is read.
+
+    Raises:
+        OutputDamaged: the file is no plan.
+        Vanished: there is none.
+    """
+    with storage.open_arrow(path) as file:
+        check_batch = tablebounds.batch_check(file)
+        place = pa.ipc.open_file(file).schema.names.index("source")
+        options = pa.ipc.IpcReadOptions(included_fields=[place])
+        reader = pa.ipc.open_file(file, options=options)
+        for shard in range(reader.num_record_batches):
+            check_batch(shard)
+            batch = reader.get_batch(shard)
+            storage.check_table(batch, pa.schema([SCHEMA.field("source")]))
+            yield batch.column(0)
+
+
 def first_keys(path: Location, shards: int) -> list[str]:
     """Return the key of the first image of each shard of a plan; of the rest no page is read.
 

@@ -35,7 +35,7 @@ def unpacked(raw: Location | None, outputs: Iterable[FinishedOutput]) -> Iterato
     if not isinstance(raw, Path):
         yield
         return
-    archives = {each.file: each for output in outputs for each in _packed(raw, output)}
+    archives = {each.file: each for each in _packed(raw, outputs)}
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(unpacked_archives.unpacked_for(raw, archives.values()))
@@ -51,19 +51,22 @@ def unpacked(raw: Location | None, outputs: Iterable[FinishedOutput]) -> Iterato
         yield
 
 
-def _packed(raw: Path, output: FinishedOutput) -> Iterator[Archive]:
-    """Yield the packed archives of an output whose plain tars nobody has put there."""
-    images = output.document.inputs[0]
-    if images.file is not None:
-        plain = plain_name(images.file)
-        if plain is not None and _is_packed_alone(raw, plain, images.file):
-            yield Archive(images.file, plain, "", images.md5, None, packed=images.file)
-    elif images.list is not None and storage.stat(output.plan) is not None:
-        for plain in sorted(_tars(output.plan)):
-            names = (f"{plain.removesuffix(_TAR)}{end}" for end in PACKED_NAMES)
-            packed = [name for name in names if _is_packed_alone(raw, plain, name)]
-            if packed:
-                yield Archive(packed[0], plain, "", NO_MD5, None, packed=packed[0], is_shard=True)
+def _packed(raw: Path, outputs: Iterable[FinishedOutput]) -> Iterator[Archive]:
+    """Yield the packed archives of outputs whose plain tars nobody has put there."""
+    plans_of_lists = dict[Location, None]()  # an output in each format has the same one
+    for output in outputs:
+        images = output.document.inputs[0]
+        if images.file is not None:
+            plain = plain_name(images.file)
+            if plain is not None and _is_packed_alone(raw, plain, images.file):
+                yield Archive(images.file, plain, "", images.md5, None, packed=images.file)
+        elif images.list is not None and storage.stat(output.plan) is not None:
+            plans_of_lists[output.plan] = None
+    for plain in sorted({tar for plan in plans_of_lists for tar in _tars(plan)}):
+        names = (f"{plain.removesuffix(_TAR)}{end}" for end in PACKED_NAMES)
+        packed = [name for name in names if _is_packed_alone(raw, plain, name)]
+        if packed:
+            yield Archive(packed[0], plain, "", NO_MD5, None, packed=packed[0], is_shard=True)
 
 
 def _is_packed_alone(raw: Path, plain: str, packed: str) -> bool:
@@ -72,8 +75,9 @@ def _is_packed_alone(raw: Path, plain: str, packed: str) -> bool:
 
 def _tars(plan: Location) -> set[str]:
     """Return the tars that the images of a plan lie in; none of one that is damaged."""
-    sources = set[str]()
+    tars = set[str]()
     with contextlib.suppress(OutputDamaged):  # that is found when its shards are looked at
-        for rows in plans.read(plan):
-            sources.update(pc.unique(rows.column("source")).to_pylist())
-    return {source for source in sources if source.endswith(_TAR)}
+        for sources in plans.sources(plan):
+            in_tars = sources.filter(pc.ends_with(sources, _TAR))
+            tars.update(pc.unique(in_tars).to_pylist())
+    return tars

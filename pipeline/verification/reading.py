@@ -91,22 +91,21 @@ class Verification:
         state = statecheck.check_state(self.out, self._trees())
         yield from state
         yield from outputcheck.check_links(self.out)
-        folders = list(outputs)
-        with packed_against.unpacked(self.raw, self._compared(folders)):
-            for folder in folders:
+        opened = [(folder, outputcheck.open_output(self.out, folder)) for folder in outputs]
+        with packed_against.unpacked(self.raw, self._compared(output for _, output in opened)):
+            for folder, output in opened:
                 damaged = {finding.path for finding in state}
-                yield from self._output(folder, damaged)
+                yield from self._output(folder, output, damaged)
         for product in begun(self.out):
             yield from self._product(product)
         yield from self._kept()
         if self.raw is not None and self.raw != self.out:
             yield from self._originals(self.raw)
 
-    def _compared(self, folders: Iterable[Location]) -> Iterator[FinishedOutput]:
+    def _compared(self, opened: Iterable[FinishedOutput | Finding]) -> Iterator[FinishedOutput]:
         """Yield the outputs whose images are compared with their sources."""
-        for folder in folders if self.raw is not None else ():
-            output = outputcheck.open_output(self.out, folder)
-            if isinstance(output, FinishedOutput) and not standing.is_superseded(folder):
+        for output in opened if self.raw is not None else ():
+            if isinstance(output, FinishedOutput) and not standing.is_superseded(output.folder):
                 yield output
 
     def _originals(self, bucket: Location) -> Iterator[Finding]:
@@ -147,8 +146,9 @@ class Verification:
         products = (productcheck.open_product(self.out, p, self.jobs) for p in begun(self.out))
         return {p.marks for p in products if isinstance(p, FinishedProduct) and p.groups}
 
-    def _output(self, folder: Location, damaged: set[Location]) -> Iterator[Finding]:
-        output = outputcheck.open_output(self.out, folder)
+    def _output(
+        self, folder: Location, output: FinishedOutput | Finding, damaged: set[Location]
+    ) -> Iterator[Finding]:
         if isinstance(output, Finding):
             yield output
             yield from self._marked(folder)

@@ -122,6 +122,18 @@ def test_the_first_key_of_each_shard_is_known(tmp_path: Path) -> None:
         plan.first_keys(path, 4)
 
 
+def test_where_the_images_lie_is_known_without_the_rest(tmp_path: Path) -> None:
+    path = write(tmp_path / "plan", [images(20).combine_chunks()], 3)
+    before = [batch["source"] for batch in plan.read(path)]
+    path.write_bytes(path.read_bytes().replace("ü_".encode(), b"\xff\xff_"))
+    assert list(plan.sources(path)) == before
+    with pytest.raises(OutputDamaged):
+        list(plan.read(path))
+    path.write_bytes(path.read_bytes().replace(b"train.tar", b"\xff.tar.tar"))
+    with pytest.raises(OutputDamaged):
+        list(plan.sources(path))
+
+
 def test_values_are_compared_in_all_columns_but_some(tmp_path: Path) -> None:
     path = write(tmp_path / "plan", [images(20).combine_chunks()], 2)
     one, other = plan.read_shard(path, 0), plan.read_shard(path, 1)
