@@ -37,3 +37,9 @@ def is_unpacked(target: Path) -> bool:
     """Whether a file is there that this program has unpacked, and that looks as it did then."""
     info = storage.stat(target)
     return info is not None and is_own(info, known(target))
+
+
+def remove(target: Path) -> None:
+    """Remove a plain tar, and then what says what it is."""
+    storage.remove(target.parent, target)
+    storage.remove(target.parent, record(target))

@@ -11,7 +11,7 @@ from pipeline.archives import plain_tars
 from pipeline.errors import ShardmillError
 from pipeline.job.options import Job
 from pipeline.sources import registry
-from pipeline.state import unpacked_archives
+from pipeline.state import plain_tars_in_use
 from pipeline.state.cleaning import Stale
 
 
@@ -34,7 +34,7 @@ def left(jobs: Iterable[Job]) -> LeftTars:
     whole = {
         target: info.size
         for target in targets
-        if plain_tars.is_unpacked(target) and unpacked_archives.is_idle(target)
+        if plain_tars.is_unpacked(target) and plain_tars_in_use.is_idle(target)
         if (info := storage.stat(target))
     }
     folders = dict.fromkeys(target.parent for target in targets)

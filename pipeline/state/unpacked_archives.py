@@ -10,8 +10,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TypeVar
 
 import xxhash
 
@@ -22,13 +23,15 @@ from pipeline.archives.index import CheckBroken, CheckMember, VerifiedArchive
 from pipeline.archives.passage import Progress, Read, read_once
 from pipeline.archives.unpacking import unpack_once
 from pipeline.documents.records import UnpackedRecord
-from pipeline.errors import InputRefused, NoPermission, OutputConflict, TransientError
+from pipeline.errors import InputRefused, OutputConflict, TransientError
 from pipeline.job.resolve import ResolvedJob
 from pipeline.sources.inputs import NO_MD5, Archive
+from pipeline.state import plain_tars_in_use
 from pipeline.storage import FileInfo
 
-_LOCK: Final = ".in-use.lock"
 Look = Callable[[memoryview], None]
+Reading = Callable[[Look, Progress], Read]
+Found = TypeVar("Found", VerifiedArchive, Read)
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ def verify(
         InputRefused: a shard has another MD5 than when it was read for its images.
     """
 
-    def listed(read: Callable[[Look, Progress], Read], *, size: int | None) -> VerifiedArchive:
+    def listed(read: Reading, *, size: int | None) -> VerifiedArchive:
         return index.verify_and_index(
             folder / archive.packed,
             *listings,
@@ -116,20 +119,16 @@ def verify(
             read=read,
         )
 
+    def verified(unpack: Reading) -> VerifiedArchive:
+        found = listed(unpack, size=archive.bytes)
+        _check_same(folder, archive, found)
+        return found
+
     target = folder / archive.file
     with storage.target_lock(target):
         known = plain_tars.known(target)
         if known is None or is_pending(folder, archive):
-            storage.sweep_temps(target.parent)
-            content = xxhash.xxh3_128()
-            with storage.StagedFile(target) as plain:
-
-                def unpack(look: Look, tell: Progress) -> Read:
-                    return unpack_once(folder / archive.packed, plain, _hashed(look, content), tell)
-
-                found = listed(unpack, size=archive.bytes)
-                _check_same(folder, archive, found)
-                _publish(target, archive, found, plain, content.hexdigest())
+            found = _unpack(folder, archive, verified)
         else:
             found = listed(lambda look, tell: _read_again(target, known, look, tell), size=None)
     info = storage.stat(target)
@@ -152,29 +151,44 @@ def unpacked_for(folder: Path, archives: Iterable[Archive]) -> Iterator[None]:
         with contextlib.ExitStack() as stack:
             for archive in waiting:
                 target = folder / archive.file
-                stack.enter_context(storage.shared_lock(_lock(target)))
+                stack.enter_context(plain_tars_in_use.reading(target))
                 mine.append(target)
-                _unpack(folder, archive)
+                with storage.target_lock(target):
+                    if is_pending(folder, archive):
+                        _unpack(folder, archive, partial(_identified, folder, archive))
             yield
     finally:
         for target in mine:
-            remove_alone(target)
+            plain_tars_in_use.remove_alone(target)
 
 
-def _unpack(folder: Path, archive: Archive) -> None:
-    """Unpack an archive, unless it is, without an index of it."""
+def _unpack(folder: Path, archive: Archive, check: Callable[[Reading], Found]) -> Found:
+    """Unpack an archive into a plain tar, and give that its name; its lock is held.
+
+    Args:
+        folder: of the archive.
+        archive: which is packed.
+        check: given what unpacks it; returns what it is, unless that is refused.
+    """
     target, content = folder / archive.file, xxhash.xxh3_128()
-    with storage.target_lock(target):
-        if not is_pending(folder, archive):
-            return
-        storage.sweep_temps(target.parent)
-        with storage.StagedFile(target) as plain:
-            packed = folder / archive.packed
-            look = _hashed(lambda _view: None, content)
-            found = unpack_once(packed, plain, look, lambda _done: None)
-            expected = (None if archive.md5 == NO_MD5 else archive.md5, archive.bytes)
-            check_identity(packed, found.md5, found.info.size, found.head, expected, None)
-            _publish(target, archive, found, plain, content.hexdigest())
+    storage.sweep_temps(target.parent)
+    with storage.StagedFile(target) as plain:
+
+        def unpack(look: Look, tell: Progress) -> Read:
+            return unpack_once(folder / archive.packed, plain, _hashed(look, content), tell)
+
+        found = check(unpack)
+        _publish(target, archive, found, plain, content.hexdigest())
+    return found
+
+
+def _identified(folder: Path, archive: Archive, unpack: Reading) -> Read:
+    """Unpack an archive without an index of it; return what it is, if it is what it should be."""
+    found = unpack(lambda _view: None, lambda _done: None)
+    expected = (None if archive.md5 == NO_MD5 else archive.md5, archive.bytes)
+    packed = folder / archive.packed
+    check_identity(packed, found.md5, found.info.size, found.head, expected, None)
+    return found
 
 
 def _check_same(folder: Path, archive: Archive, found: VerifiedArchive) -> None:
@@ -196,7 +210,7 @@ def _read_again(target: Path, known: UnpackedRecord, look: Look, progress: Progr
     content = xxhash.xxh3_128()
     found = read_once(target, None, _hashed(look, content), progress)
     if content.hexdigest() != known.xxh3_128:
-        _remove(target)
+        plain_tars.remove(target)
         raise TransientError(
             "a tar that was unpacked is not what it was; it is unpacked again",
             file=str(target),
@@ -228,66 +242,6 @@ def forgetting_shards(resolved: ResolvedJob, archive: Archive) -> Iterator[None]
         raise
 
 
-@contextlib.contextmanager
-def in_use(resolved: ResolvedJob) -> Iterator[None]:
-    """Say that a command reads plain tars of packed archives: no other removes them meanwhile."""
-    targets = [storage.on_this_machine(resolved.raw_file(each)) for each in _packed(resolved)]
-    try:
-        with contextlib.ExitStack() as stack:
-            for target in targets:
-                with contextlib.suppress(NoPermission):  # then nobody here can remove it, either
-                    stack.enter_context(storage.shared_lock(_lock(target)))
-            yield
-    finally:
-        for target in targets:
-            if plain_tars.known(target) is None:
-                remove_alone(target)
-
-
-def remove_unneeded(resolved: ResolvedJob) -> list[Path]:
-    """Remove the plain tars of a job that is complete and has written shards, or class folders.
-
-    One that another command reads stays, and one whose packed archive is gone or has changed: it
-    could not be made again.
-
-    Returns:
-        what was removed.
-    """
-    removed = list[Path]()
-    if not resolved.job.wants("shards", "extract"):
-        return removed
-    for archive in _packed(resolved):
-        target = storage.on_this_machine(resolved.raw_file(archive))
-        packed, known = storage.stat(resolved.raw / archive.packed), plain_tars.known(target)
-        if known is None or packed is None or not plain_tars.is_of(known, packed):
-            continue
-        if remove_alone(target):
-            removed.append(target)
-    return removed
-
-
-def is_idle(target: Path) -> bool:
-    """Whether no command reads a plain tar now."""
-    return storage.is_locked(_lock(target)) is False
-
-
-def remove_alone(target: Path) -> bool:
-    """Remove all that is kept of a plain tar, unless a command reads it; return whether it went."""
-    with contextlib.suppress(NoPermission), storage.sole_lock(_lock(target)) as is_alone:
-        if is_alone:
-            known, info = plain_tars.known(target), storage.stat(target)
-            is_own = info is None or plain_tars.is_own(info, known)
-            if known is not None and is_own:
-                _remove(target)
-            storage.remove(target.parent, _lock(target))
-            return is_own
-    return False
-
-
-def _packed(resolved: ResolvedJob) -> list[Archive]:
-    return [archive for archive in resolved.archives if archive.packed]
-
-
 def _publish(
     target: Path,
     archive: Archive,
@@ -302,7 +256,7 @@ def _publish(
     """
     plain.sync()
     if _check_own(target, archive) is not None:
-        _remove(target)  # of a packed file that was replaced
+        plain_tars.remove(target)  # of a packed file that was replaced
     info = storage.stat(plain.temp) or FileInfo(0, "0")
     document = {
         "packed": archive.packed.rpartition("/")[2],
@@ -315,13 +269,3 @@ def _publish(
     }
     manifest.publish_alone(plain_tars.record(target), document)
     manifest.publish([plain], plain_tars.record(target), target.parent, document)
-
-
-def _lock(target: Path) -> Path:
-    return target.with_name(f".{target.name}{_LOCK}")
-
-
-def _remove(target: Path) -> None:
-    """Remove a plain tar, and then what says what it is."""
-    storage.remove(target.parent, target)
-    storage.remove(target.parent, plain_tars.record(target))

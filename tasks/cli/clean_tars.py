@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.quantities import counted, size
-from pipeline.state import left_plain_tars, status, unpacked_archives
+from pipeline.state import left_plain_tars, plain_tars_in_use, status
 from pipeline.state.left_plain_tars import LeftTars
 from tasks.cli.reaching import Reached
 from tasks.cli.saying import say
@@ -23,7 +23,7 @@ def left(reached: Reached) -> LeftTars:
 
 def remove(tars: Sequence[Path]) -> None:
     """Remove plain tars that were shown, unless somebody reads them by now, and say which stay."""
-    kept = [path for path in tars if not unpacked_archives.remove_alone(path)]
+    kept = [path for path in tars if not plain_tars_in_use.remove_alone(path)]
     for path in kept:
         say(f"left alone: {path} has changed since, or is in use")
     if tars:

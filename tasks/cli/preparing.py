@@ -15,11 +15,11 @@ from pipeline.state import (
     assisting,
     cleaning,
     lease,
+    plain_tars_in_use,
     preflight,
     read_order_choice,
     stage_choice,
     status,
-    unpacked_archives,
     unverified,
     verify_choice,
     withdrawal,
@@ -120,7 +120,7 @@ def _prepare_job(asked: Job, how: How, standby: Standby | None, *, is_shared: bo
             return OVERLAP
         stack.callback(unpacked.removed, resolved)
         stack.callback(report.withdrawn, resolved, withdrawal.finished(resolved.out))
-        stack.enter_context(unpacked_archives.in_use(resolved))
+        stack.enter_context(plain_tars_in_use.in_use(resolved))
         resolved = _withdraw(resolved, seen)
         preflight.check(resolved, how.workers)
         if warning := preflight.codec_warning(resolved):

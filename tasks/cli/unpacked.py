@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.job.resolve import ResolvedJob
 from pipeline.quantities import size
-from pipeline.state import preflight, room_to_unpack, unpacked_archives
+from pipeline.state import plain_tars_in_use, preflight, room_to_unpack
 from pipeline.state.inventory import Inventory
 from tasks.cli.saying import say
 
@@ -21,5 +21,5 @@ def removed(resolved: ResolvedJob) -> None:
     if not any(archive.packed for archive in resolved.archives):
         return
     if Inventory(resolved).complete:
-        for path in unpacked_archives.remove_unneeded(resolved):
+        for path in plain_tars_in_use.remove_unneeded(resolved):
             say(f"removed, no command needs it: {path}, unpacked from the archive beside it")

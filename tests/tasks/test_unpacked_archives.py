@@ -16,7 +16,7 @@ from support import RawSet, products
 from pipeline import storage
 from pipeline.errors import NoPermission
 from pipeline.job.resolve import resolve
-from pipeline.state import unpacked_archives
+from pipeline.state import plain_tars_in_use
 
 TRAIN = "ILSVRC2012_img_train.tar"
 OPTIONS = ("--split", "train", "--no-boxes", "--shards", "train=2")
@@ -173,7 +173,7 @@ def test_a_file_put_in_place_of_the_plain_tar_is_neither_written_over_nor_remove
     assert refused.status == 2
     assert "a file lies where a packed archive is unpacked to" in refused.said
     job = own.job(out, splits=("train",), boxes=False)
-    assert unpacked_archives.remove_unneeded(resolve(job)) == []
+    assert plain_tars_in_use.remove_unneeded(resolve(job)) == []
     assert (own.raw / TRAIN).read_bytes() == b"mine"
     (own.raw / TRAIN).unlink()
     assert "verify: 1 task" in run(monkeypatch, own, out).said  # it was unpacked again
@@ -249,7 +249,7 @@ def test_it_stays_while_another_command_reads_it(
 ) -> None:
     own = pack(".gz")
     job = own.job(out, splits=("train",), boxes=False)
-    with unpacked_archives.in_use(resolve(job)):
+    with plain_tars_in_use.in_use(resolve(job)):
         assert run(monkeypatch, own, out).status == 0
         assert TRAIN in beside(own)
     assert "removed, no command needs it" in run(monkeypatch, own, out).said
