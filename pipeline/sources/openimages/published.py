@@ -124,10 +124,11 @@ def fetch(
         session = Session(remote.transfer(), _CONNECTIONS, tell=tell, say=say)
         md5 = _download(file, target, place, session)
         clear(target, say)
-    info = storage.stat(target)
+    path = raw / file.name  # as it is looked for later: of a link on the way `target` has the end
+    info = storage.stat(path)
     if info is None:
         raise _missing(file, raw, "somebody has moved it away after it was fetched")
-    return VerifiedFile(target, info, md5, url=place.name)
+    return VerifiedFile(path, info, md5, url=place.name)
 
 
 def verify(

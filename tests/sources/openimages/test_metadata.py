@@ -49,6 +49,15 @@ def test_a_file_is_fetched_and_verified_once(
     assert bucket.requests() == []
 
 
+def test_a_file_is_known_where_a_link_leads_to_the_folder_that_it_was_fetched_into(
+    boxes: PublishedFile, out: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "disk")
+    there = metadata.ensure(boxes, out, tmp_path / "link" / "raw")
+    assert metadata.known(boxes, out, tmp_path / "link" / "raw") == replace(there, url="")
+
+
 def test_what_is_in_raw_is_verified_and_not_fetched(
     bucket: Bucket, boxes: PublishedFile, out: Path, openimages: Path
 ) -> None:
