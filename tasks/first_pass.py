@@ -58,31 +58,26 @@ class ListFiles(JobTask):
 
     def complete(self) -> bool:
         """Whether all of them are read, as they look now."""
-        return all(map(self._listing.is_done, self._files))
+        listed = _of_run(self.job, run_name())
+        return listed is None or all(map(listed.is_done, listed.files[self.first : self.stop]))
 
     def make(self) -> Volume:
         """Read those that were not read yet."""
-        size = 0
-        for file in self._files:
-            if self._listing.is_done(file):
+        listed, size = _of_run(self.job, run_name()), 0
+        if listed is None:
+            return Volume()
+        for file in listed.files[self.first : self.stop]:
+            if listed.is_done(file):
                 continue
-            length = self._listing.size(file)
+            length = listed.size(file)
             with self.counter(length, "bytes", file) as progress:
-                self._listing.read(file, progress)
+                listed.read(file, progress)
             size += length
         return Volume(size=size)
 
-    @property
-    def _files(self) -> tuple[str, ...]:
-        return self._listing.files[self.first : self.stop]
-
-    @property
-    def _listing(self) -> Listing:
-        return _of_run(self.job, run_name())
-
 
 @lru_cache(maxsize=1)
-def _of_run(job: Job, run: str) -> Listing:
+def _of_run(job: Job, run: str) -> Listing | None:
     """Return the files that are read first, as they were when a command looked for them."""
     del run
     return listing(job)
@@ -98,7 +93,8 @@ class RecordArchives(JobTask):
     def requires(self) -> list[JobTask]:
         """Return a task for each archive that is not read yet, and for each group of files."""
         shared: dict[str, Any] = {"out": self.out, "digest": self.digest, "job": self.job}
-        groups = _of_run(self.job, run_name()).groups()
+        listed = _of_run(self.job, run_name())
+        groups = listed.groups() if listed else []
         files = [ListFiles(first=first, stop=stop, **shared) for first, stop in groups]
         archives = first_pass.unread(self.job)
         return [*files, *(RecordArchive(archive=each.file, **shared) for each in archives)]
@@ -110,7 +106,7 @@ class RecordArchives(JobTask):
 
 def is_complete(job: Job) -> bool:
     """Whether nothing of a job is to be read before it can be planned."""
-    return not first_pass.unread(job) and not listing(job).files
+    return not first_pass.unread(job) and listing(job) is None
 
 
 def record_task(job: Job) -> RecordArchives:

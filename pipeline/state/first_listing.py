@@ -19,44 +19,42 @@ class Listing:
     """The files to read.
 
     Attributes:
-        dataset: whose they are; None: a job has none that may be read so.
-        files: their names, relative to its root, in order; none: all is known.
+        dataset: whose they are.
+        files: their names, relative to its root, in order; one at least.
     """
 
-    dataset: DataSet | None
+    dataset: DataSet
     files: tuple[str, ...]
 
     def is_done(self, file: str) -> bool:
         """Whether a file was read, and looks as it did then."""
-        return self.dataset is None or self.dataset.is_listed(file)
+        return self.dataset.is_listed(file)
 
     def read(self, file: str, progress: Progress) -> None:
         """Read a file; see `DataSet.list_file`."""
-        if self.dataset is not None:
-            self.dataset.list_file(file, progress)
+        self.dataset.list_file(file, progress)
 
     def size(self, file: str) -> int:
         """Return how many bytes a file has."""
-        if self.dataset is None:
-            return 0
         info = storage.stat(storage.below(self.dataset.root, file))
         return info.size if info else 0
 
     def groups(self) -> list[tuple[int, int]]:
         """Return (first, stop) of the files that are one task together."""
-        at_once = -(-len(self.files) // _MOST_GROUPS)
         count = len(self.files)
-        return [(at, min(at + at_once, count)) for at in range(0, count, at_once or 1)]
+        at_once = -(-count // _MOST_GROUPS)
+        return [(at, min(at + at_once, count)) for at in range(0, count, at_once)]
 
 
-def listing(job: Job) -> Listing:
-    """Return the files of a job that are to be read first; none, where these are all read.
+def listing(job: Job) -> Listing | None:
+    """Return the files of a job that are to be read first; None: there are none, or all are read.
 
     Raises:
         UsageError: the options cannot be met.
     """
     storage.use(job.remote)
     if not registry.lists_files(job):
-        return Listing(None, ())
+        return None
     dataset = registry.data_set(job, exports.taken_names())
-    return Listing(dataset, dataset.unlisted(job.splits or dataset.default_splits))
+    files = dataset.unlisted(job.splits or dataset.default_splits)
+    return Listing(dataset, files) if files else None

@@ -43,8 +43,8 @@ def _prepare(job: Job, how: How) -> int:
 
 def _prepare_listed(job: Job, how: How) -> int:
     found = first_listing.listing(job)
-    left = [file for file in found.files if not found.is_done(file)]
-    if not left:
+    left = [file for file in found.files if not found.is_done(file)] if found else []
+    if found is None or not left:
         return prepare_job(job, how)
     length = size(sum(map(found.size, left)))
     done = len(found.files) - len(left)
