@@ -124,6 +124,15 @@ def known_classes(column: pa.ListArray | pa.ChunkedArray) -> set[str]:
     return set(flat.field("class_id").unique().drop_null().to_pylist())
 
 
+def named_classes(column: pa.ListArray | pa.ChunkedArray) -> set[tuple[int, str]]:
+    """Return index and id of each class that objects of some images have, where both are known."""
+    flat, _ = _flat(column)
+    classes = pa.table({name: flat.field(name) for name in ("class_index", "class_id")})
+    rows = classes.group_by(classes.column_names).aggregate([]).to_pylist()
+    pairs = ((row["class_index"], row["class_id"]) for row in rows)
+    return {(index, class_id) for index, class_id in pairs if index >= 0 and class_id}
+
+
 def masks(column: pa.ListArray | pa.ChunkedArray) -> list[tuple[str | None, ...]]:
     """Return the mask of each object of each of some images; none where no object has one."""
     flat, offsets = _flat(column)

@@ -19,7 +19,11 @@ from pipeline.storage.clutter import PassedOver
 
 
 class Input(Struct, frozen=True):
-    """What an output was made of: a list, a folder, an archive, annotations or a selection."""
+    """What an output was made of: a list, a folder, an archive, annotations or a selection.
+
+    Of shards whose classes stand in no table beside the output, `classes` has id and words of each
+    by its index, either of which may be empty.
+    """
 
     list: Name | None = None
     folder: Below | None = None
@@ -28,6 +32,7 @@ class Input(Struct, frozen=True):
     md5: Text = ""
     digest: Text = ""
     selection: Text = ""
+    classes: tuple[tuple[Text, Text], ...] = ()
 
 
 class Digests(Struct, frozen=True):
@@ -115,6 +120,11 @@ class OutputManifest(Struct, frozen=True):
     notes: dict[Key, Size] = field(default_factory=dict)
     passed_over: PassedOver | None = None
     generations: tuple[Generation, ...] = ()
+
+    @property
+    def classes(self) -> tuple[tuple[str, str], ...]:
+        """Id and words of each class by its index, as what it was made of said; else empty."""
+        return next((each.classes for each in self.inputs if each.classes), ())
 
     @property
     def counts_of_shards(self) -> tuple[int, ...]:

@@ -299,7 +299,7 @@ class ShardSet(DataSet):
             asked=self._asked(name),
             found=found,
             look=look,
-            has_table=bool(self.table.class_ids),
+            table=self.table,
             inputs=packed_tars.archives(found.packed),
         )
 

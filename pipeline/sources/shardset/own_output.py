@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -19,16 +18,15 @@ import xxhash
 
 from pipeline import manifest, paths, storage
 from pipeline.archives.passage import Progress
-from pipeline.catalog import class_table as classtable
 from pipeline.catalog import objects
 from pipeline.catalog import table as catalog
-from pipeline.catalog.class_table import ClassTable, FolderClasses
-from pipeline.catalog.classes import NO_LABELS, LabelTable
+from pipeline.catalog.classes import LabelTable
 from pipeline.documents.outputs import OutputManifest
-from pipeline.errors import ConfigError, InputRefused, UsageError
+from pipeline.errors import InputRefused, UsageError
 from pipeline.shards import facts, foreign
 from pipeline.sources.shardset import collecting, shard_files
 from pipeline.sources.shardset.labelling import HASH, ROWS, SIZED_ROWS, Labelled
+from pipeline.sources.shardset.own_classes import OwnClasses
 from pipeline.storage import Location
 
 PLACES: Final = pa.schema([("offset", pa.int64()), ("length", pa.int64()), (HASH, pa.binary(16))])
@@ -74,57 +72,14 @@ class OwnSplit:
         return path
 
     @cached_property
-    def _classes(self) -> list[tuple[str, str]]:
-        """The id and the words of each class, by its index; empty texts where nobody says them."""
-        known: dict[int, tuple[str, str]] = {}
-        for rows in catalog.read(self.catalog):
-            columns = rows.select(["class_index", "class_id", "class_text"])
-            for row in columns.group_by(columns.column_names).aggregate([]).to_pylist():
-                known[row["class_index"]] = (row["class_id"], row["class_text"])
-        return [known.get(index, ("", "")) for index in range(max(known, default=-1) + 1)]
+    def _classes(self) -> OwnClasses:
+        """Its classes, those without an image too."""
+        return OwnClasses.of(self.out, self.document, catalog.read(self.catalog))
 
-    @cached_property
+    @property
     def table(self) -> LabelTable:
         """The classes by their indexes, where each has an id; else no label table."""
-        if not self._classes or not all(class_id for class_id, _ in self._classes):
-            return NO_LABELS
-        ids, words = zip(*self._classes, strict=True)
-        return LabelTable(Path(str(self.out)), ids, words, {})
-
-    @property
-    def _names(self) -> tuple[str, ...]:
-        """The words of the classes, where each has some and none has an id; else nothing.
-
-        Classes without an image are in the manifest of a format with columns, and in the table of
-        classes that lies in the output.
-        """
-        words = tuple(text for _, text in self._classes)
-        if any(class_id for class_id, _ in self._classes):
-            return ()
-        there = {index: text for index, text in enumerate(words) if text}
-        for names in (self.document.parameters.class_names, self._listed):
-            if there and all(names[index : index + 1] == (text,) for index, text in there.items()):
-                return names
-        return words if all(words) and len({*words}) == len(words) else ()
-
-    @property
-    def _listed(self) -> tuple[str, ...]:
-        """The names in the table of classes that lies in the output; none where there is none."""
-        path = paths.class_table(self.out, self.document.split)
-        try:
-            return classtable.read(path).names if storage.stat(path) is not None else ()
-        except ConfigError:  # somebody has changed it: it is known what the catalog says
-            return ()
-
-    @property
-    def _folder_classes(self) -> FolderClasses | None:
-        """The classes as words or folders named them; None: nobody did."""
-        names, there = self._names, {text for _, text in self._classes}
-        if not names:
-            return None
-        return FolderClasses(
-            ClassTable(names), absent=tuple(name for name in names if name not in there)
-        )
+        return self._classes.table
 
     @cached_property
     def describes_objects(self) -> bool:
@@ -177,7 +132,7 @@ class OwnSplit:
                 found=f"{whole.num_rows:,}",
                 remedy="run the command again that made the output",
             )
-        return Labelled(whole, self._folder_classes)
+        return Labelled(whole, self._classes.folders)
 
     def _places(self, places_of: Callable[[str], pa.Table]) -> Iterator[pa.Table]:
         """Yield, shard by shard, key, place, size and hash of each image."""

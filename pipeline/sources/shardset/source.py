@@ -10,6 +10,7 @@ import pyarrow as pa
 from pipeline.annotations.boxjoin import BoxJoin
 from pipeline.archives.member_hashes import KnownContents
 from pipeline.catalog.class_table import FolderClasses
+from pipeline.catalog.classes import NO_LABELS, LabelTable
 from pipeline.catalog.label_widths import LabelWidths
 from pipeline.errors import UsageError
 from pipeline.manifest import Document
@@ -33,7 +34,7 @@ class ShardSource(Source):
         asked: a digest of the options that decide how they are read.
         found: what is in them.
         look: how they looked before they were read.
-        has_table: whether the label table has the names of the classes.
+        table: the label table, if that has the names of the classes.
     """
 
     out: Location
@@ -41,7 +42,7 @@ class ShardSource(Source):
     asked: str
     found: Found
     look: Glance
-    has_table: bool = False
+    table: LabelTable = NO_LABELS
 
     def identity(self) -> Document:
         """Return a digest of keys, labels, boxes and the bytes of the images."""
@@ -62,8 +63,16 @@ class ShardSource(Source):
         return frozenset({IMAGES, *NUMBERS})
 
     def described(self) -> list[Document]:
-        """Return the name of the shards, and the digest of the images."""
-        return [{"list": self.path.name, "digest": self.found.digest}]
+        """Return the name of the shards, the digest of the images, and the classes.
+
+        Classes that get a table of their own beside the output are left out.
+        """
+        said: Document = {"list": self.path.name, "digest": self.found.digest}
+        if self.table.class_ids:
+            said["classes"] = [*map(list, zip(self.table.class_ids, self.table.words, strict=True))]
+        elif self.found.classes is None and self.found.names:
+            said["classes"] = [["", name] for name in self.found.names]
+        return [said]
 
     def rows(self, out: Location, boxes: BoxJoin | None) -> Iterator[pa.Table]:
         """Yield the catalog, in the order of the shards, or of the catalog they were made by."""
@@ -137,7 +146,7 @@ class ShardSource(Source):
     @property
     def class_names(self) -> tuple[str, ...] | None:
         """The names of classes by number, where all are known; None: a label table has them."""
-        return None if self.has_table else self.found.names
+        return None if self.table.class_ids else self.found.names
 
     @property
     def label_widths(self) -> LabelWidths | None:

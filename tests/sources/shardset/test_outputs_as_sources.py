@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from commands import shardmill
-from drawnlists import current, manifest_of, shards
-from drawnshards import tar
+from drawnlists import current, encoded, lay, manifest_of, shards
+from drawnshards import parquet, tar
 from drawnsources import DETECTION, SOURCES, boxed, samples
+from drawntrees import CLASSES
 
 from pipeline import paths
 from pipeline.catalog import table as catalog
@@ -64,6 +70,68 @@ def test_what_shards_lack_is_not_in_the_catalog_of_an_output_of_them(
     ((_, found),), ((_, before),) = rows(out, "recordio").items(), rows(first, "recordio").items()
     assert found == [row for row in before if row["boxes"]]
     assert len(found) == len(before) - 1
+
+
+def tree(folder: Path) -> tuple[object, ...]:
+    """A tree of which the first class alone is wanted."""
+    words = SOURCES["imagenet_tree"](folder).words
+    return *words, "--classes", lay(folder / "some.txt", f"{CLASSES[0]}\n".encode())
+
+
+def coco(folder: Path) -> tuple[object, ...]:
+    """Annotations with a category of which there is no object."""
+    return tuple(SOURCES["annotated_coco"](folder).words)
+
+
+def named_numbers(folder: Path) -> tuple[object, ...]:
+    """Parquet whose features name more classes than its rows are of."""
+    rows = [{"image": {"bytes": encoded(n), "path": f"{n}.jpg"}, "label": 1} for n in range(2)]
+    path = parquet(folder / "in/train-00000-of-00001.parquet", rows, ("ant", "bee", "cow"))
+    return "reshard", path.parent
+
+
+def class_folders(folder: Path) -> tuple[object, ...]:
+    """Class folders, and a table of more classes."""
+    lay(folder / "photos/bee/1.jpg", encoded(1))
+    table = lay(folder / "table.txt", b"ant\nbee\ncow\n")
+    return "imagelist", folder / "photos", "--recursive", "--classes", table
+
+
+def features(out: Path) -> dict[str, Any]:
+    """What `datasets` is told of the columns of each split."""
+    found = {}
+    for shard in sorted(out.glob("hf-parquet/*/current/*-of-*.parquet")):
+        said = json.loads(pq.read_schema(shard).metadata[b"huggingface"])
+        found[shard.parts[-3]] = said["info"]["features"]
+    return found
+
+
+@pytest.mark.parametrize("source", [tree, coco, named_numbers, class_folders])
+def test_classes_without_an_image_are_carried_over_outputs_of_outputs(
+    tmp_path: Path, source: Callable[[Path], tuple[object, ...]]
+) -> None:
+    words, outs = source(tmp_path), [tmp_path / str(number) for number in range(3)]
+    of_objects = DETECTION if DETECTION[0] in words else ()
+    run(*words, "--out", outs[0], "--format", "webdataset", "--format", "hf-parquet")
+    both = ("--format", "webdataset", "--format", "hf-parquet", *of_objects)
+    for first, second in pairwise(outs):
+        run("reshard", first, "--from", "webdataset", "--out", second, *both)
+    original = features(outs[0])
+    assert all(len(each["label"]["names"]) in {2, 3} for each in original.values())
+    assert [features(each) for each in outs[1:]] == [original] * 2
+
+
+def test_a_label_table_that_was_changed_is_not_taken(tmp_path: Path) -> None:
+    first = tmp_path / "first"
+    run(*tree(tmp_path), "--out", first, "--format", "webdataset")
+    table = first / "lists/labels.tsv"
+    written = table.read_text()
+    for number, (old, new) in enumerate((("a class", "an ant"), ("\t1\t", "\t2\t"))):
+        out = tmp_path / str(number)
+        table.write_text(written.replace(old, new))
+        run("reshard", first, "--out", out, "--format", "hf-parquet")
+        ((_, found),) = features(out).items()
+        assert found["label"]["names"] == ["a class"]
 
 
 def contents(out: Path) -> list[tuple[str, str, int, list[tuple[float, ...]]]]:
