@@ -7,6 +7,7 @@ imports nothing but the standard library.
 
 from __future__ import annotations
 
+import signal
 import sys
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
@@ -25,6 +26,9 @@ _REMEDY: Final = (
 
 def main() -> None:
     """Run the command and exit with its status; 1 if the packages are not its own."""
+    # Until the command sets its own, an interrupt ends this as it ends others, without a traceback.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     why = in_the_way(Path(__file__).parent)
     if why is not None:
         sys.stderr.write(f"shardmill: {shown(why)}\n  to do:    {_REMEDY}\n")

@@ -6,6 +6,11 @@ import contextlib
 import signal
 import threading
 from collections.abc import Iterator
+from types import FrameType
+from typing import Final
+
+_IMPORTS: Final = "<frozen importlib"  # the file name of each frame of Python's own that imports
+_AGAIN_S: Final = 0.01
 
 
 def interrupting() -> list[signal.Signals]:
@@ -17,6 +22,30 @@ def interrupting() -> list[signal.Signals]:
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         numbers.append(signal.SIGHUP)
     return numbers
+
+
+def interrupt(number: int, frame: FrameType | None) -> None:
+    """Interrupt what the main thread does: the handler of a command for these signals.
+
+    While a module is imported, the signal is sent again until that is done: what is raised in an
+    import leaves half a module behind, at which the next import of it fails, or it is lost.
+
+    Raises:
+        KeyboardInterrupt: no module is being imported.
+    """
+    if not _is_importing(frame):
+        raise KeyboardInterrupt
+    # Whoever has set another handler by then gets it.
+    signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(number))
+    signal.setitimer(signal.ITIMER_REAL, _AGAIN_S)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename.startswith(_IMPORTS):
+            return True
+        frame = frame.f_back
+    return False
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from types import ModuleType
 import click
 
 import pipeline
-from pipeline.processes.interrupts import interrupting
+from pipeline.processes.interrupts import interrupt, interrupting
 from tasks.cli.ending import carried_out
 from tasks.cli.grouping import CONTEXT_SETTINGS
 from tasks.cli.luigi_import import importing_luigi
@@ -105,7 +105,7 @@ def main() -> None:
     streams.install()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, no status of a process could be had
     for number in interrupting():
-        signal.signal(number, signal.default_int_handler)
+        signal.signal(number, interrupt)
     code = carried_out(lambda: cli.main(prog_name="shardmill", standalone_mode=False))
     for number in interrupting():  # the answer stands: Python tidies up
         signal.signal(number, signal.SIG_IGN)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import signal
+import sys
+import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 import pytest
 
 from pipeline.processes import children
-from pipeline.processes.interrupts import held
+from pipeline.processes.interrupts import held, interrupt
 from tasks.run.standby import standing_by
 
+_PATIENCE_S = 30.0
 _coming = list[signal.Signals]()
 
 
@@ -74,6 +79,27 @@ def test_one_that_comes_while_a_process_is_forked_to_share_the_work_interrupts(
     with pytest.raises(KeyboardInterrupt), children.group() as members:
         members.append(children.start(_wait, others=members))
     assert signal.getsignal(number) is signal.default_int_handler
+
+
+def test_one_that_comes_while_a_module_is_imported_interrupts_when_that_is_whole(
+    number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a module makes each later import fail: a command that says how it ended imports, too."""
+    signal.signal(number, interrupt)
+    body = f"import signal\nsignal.raise_signal({number:d})\nsum(range(1000))\nwhole = True\n"
+    (tmp_path / "interrupted_module.py").write_text(body)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def load() -> None:
+        importlib.import_module("interrupted_module")
+        time.sleep(_PATIENCE_S)
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            load()
+        assert sys.modules["interrupted_module"].whole
+    finally:
+        sys.modules.pop("interrupted_module", None)
 
 
 def _wait(line: Connection) -> None:
