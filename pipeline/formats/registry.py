@@ -54,8 +54,9 @@ def without_meaning(formats: Iterable[str], given: Iterable[str]) -> Iterator[st
         names = tuple(each.name for each in ALL.values() if option in each.takes)
         takers.setdefault(names, []).append(option)
     for names, options in takers.items():
-        if asked.intersection(options) and chosen.isdisjoint(names):
-            what = f"{' and '.join(options)} {'has' if len(options) == 1 else 'have'} a meaning"
+        said = [option for option in options if option in asked]
+        if said and chosen.isdisjoint(names):
+            what = f"{' and '.join(said)} {'has' if len(said) == 1 else 'have'} a meaning"
             yield f"{what} with --format {' or '.join(names)} only"
 
 

@@ -54,7 +54,7 @@ def test_every_command_ends_as_with_any_other_format(came: dict[str, Any]) -> No
         "joined": 2,
     }, came["said"]
     assert "already complete, 6 records in 2 shards" in came["said"]["again"]
-    assert "--joined have a meaning with --format recordio only" in came["said"]["joined"]
+    assert "--joined has a meaning with --format recordio only" in came["said"]["joined"]
 
 
 def test_its_files_have_the_names_that_it_gives_them(came: dict[str, Any]) -> None:

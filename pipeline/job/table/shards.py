@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 NO_SHARDS: Final = "none"
 """The format of those who want no shards."""
+_WITH_BOXES: Final = (
+    "leave it out: boxes and their classes are in the shards of the other formats, and in exports,"
+    " without it"
+)
 _LABEL_OFFSET_LIMIT: Final = 1 << 30
 
 
@@ -43,10 +47,14 @@ def _formats(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[Usage
             found="an empty list",
             remedy="name one with --format, or leave --format out",
         )
+    # That there are no boxes is said by the row of --labels.
+    detection = job.labels != LABELS[0] and dataset.reads_boxes
     described = dataset.describes_objects and any(ALL[n].describes_objects for n in job.formats)
-    given = {DETECTION: job.labels != LABELS[0] and not described, JOINED: job.joined}
-    takers = without_meaning(job.formats, [name for name, is_given in given.items() if is_given])
-    yield from map(UsageError, takers)
+    remedies = {DETECTION: _WITH_BOXES} if detection and not described else {}
+    remedies |= {JOINED: "leave it out"} if job.joined else {}
+    for option, remedy in remedies.items():
+        for what in without_meaning(job.formats, [option]):
+            yield UsageError(what, remedy=remedy)
     for name in job.formats:
         others = [other for other in job.formats if other != name]
         yield from map(UsageError, ALL[name].refusals(job.image, others))

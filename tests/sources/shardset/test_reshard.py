@@ -18,6 +18,8 @@ from support import RawSet
 
 from pipeline import paths
 from pipeline.catalog import table as catalog
+from pipeline.formats.examples.example import parse_example
+from pipeline.formats.tfrecord.shard import read_records
 from pipeline.job.build import build_job, command_words
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
@@ -458,3 +460,25 @@ def test_digits_of_a_file_that_is_named_alone_are_its_own(
     path = tar(tmp_path / f"in/{name}.tar", SAMPLES)
     found = shard_files.find(path, path.parent, "")
     assert found.splits == {split: (path.name,)}
+
+
+def test_labels_of_detection_that_a_format_has_not_are_left_out_and_the_boxes_stay(
+    tmp_path: Path, out: Path
+) -> None:
+    source = tar(tmp_path / "in/train.tar", SAMPLES).parent
+    words = ("reshard", source, "--out", out, "--format", "tfrecord", "--transcode")
+    refused = run(*words, "--labels", "detection", status=2)
+    assert "--labels detection has a meaning with --format recordio only" in refused
+    assert "--joined" not in refused
+    assert "leave it out: boxes and their classes are in the shards" in refused
+    assert "these shards do not have" in run(
+        *("reshard", tar(tmp_path / "b/train.tar", SAMPLES[:2]).parent, "--out", tmp_path / "c"),
+        *("--format", "tfrecord", "--labels", "detection"),
+        status=2,
+    )
+    run(*words)
+    (shard,) = shards(current(out, "tfrecord", "train"), "train")
+    (found,) = (
+        example for record in read_records(shard) if (example := parse_example(record.data)).boxes
+    )
+    assert found.boxes == ((0.25, 0.5, 0.75, 1.0),)
