@@ -40,6 +40,13 @@ def interrupt(number: int, frame: FrameType | None) -> None:
     signal.setitimer(signal.ITIMER_REAL, _AGAIN_S)
 
 
+def ignore() -> None:
+    """Have the signals interrupt nothing from now on, nor one that waits for an import."""
+    for number in interrupting():
+        signal.signal(number, signal.SIG_IGN)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+
+
 def _is_importing(frame: FrameType | None) -> bool:
     while frame is not None:
         if frame.f_code.co_filename.startswith(_IMPORTS):

@@ -12,7 +12,7 @@ from types import ModuleType
 import click
 
 import pipeline
-from pipeline.processes.interrupts import interrupt, interrupting
+from pipeline.processes.interrupts import ignore, interrupt, interrupting
 from tasks.cli.ending import carried_out
 from tasks.cli.grouping import CONTEXT_SETTINGS
 from tasks.cli.luigi_import import importing_luigi
@@ -107,6 +107,5 @@ def main() -> None:
     for number in interrupting():
         signal.signal(number, interrupt)
     code = carried_out(lambda: cli.main(prog_name="shardmill", standalone_mode=False))
-    for number in interrupting():  # the answer stands: Python tidies up
-        signal.signal(number, signal.SIG_IGN)
+    ignore()  # the answer stands: Python tidies up
     sys.exit(code)

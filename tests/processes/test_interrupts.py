@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.processes import children
-from pipeline.processes.interrupts import held, interrupt
+from pipeline.processes import children, interrupts
+from pipeline.processes.interrupts import held, ignore, interrupt, interrupting
 from tasks.run.standby import standing_by
 
 _PATIENCE_S = 30.0
@@ -100,6 +100,24 @@ def test_one_that_comes_while_a_module_is_imported_interrupts_when_that_is_whole
         assert sys.modules["interrupted_module"].whole
     finally:
         sys.modules.pop("interrupted_module", None)
+
+
+def test_one_that_waits_for_an_import_is_forgotten_with_all_others(
+    number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python takes its handlers away when it ends: the alarm would end it."""
+    monkeypatch.setattr(interrupts, "_is_importing", lambda _frame: True)
+    every = [*interrupting(), signal.SIGALRM]
+    before = {each: signal.getsignal(each) for each in every}
+    signal.signal(number, interrupt)
+    signal.raise_signal(number)
+    try:
+        ignore()
+        assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+        assert signal.getsignal(number) is signal.SIG_IGN
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def _wait(line: Connection) -> None:
