@@ -19,7 +19,7 @@ from pipeline.images.spec import without_passthrough
 from pipeline.storage import Buffer, FileInfo
 from pipeline.storage.closing import Closing
 
-CHUNK_BYTES: Final = 2 << 20
+CHUNK_BYTES: Final = 4 << 20
 """Bytes of records after which a chunk ends."""
 
 

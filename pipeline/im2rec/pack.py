@@ -31,7 +31,7 @@ from pipeline.storage.local.input_file import check_rereadable
 Tell = Callable[[int, int], None]
 """Is told, now and then, how many lines are done, of how many."""
 
-_ROWS, _ROWS_ENCODED = 64, 16  # that a worker is handed at once: some hundredths of a second
+_ROWS, _ROWS_ENCODED = 128, 16  # that a worker is handed at once: some hundredths of a second
 
 
 def pack(
