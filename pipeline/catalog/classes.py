@@ -24,12 +24,14 @@ class LabelTable:
         class_ids: what the data set calls each class, such as a WNID; sorted.
         words: the words of each, in the same order.
         columns: the remaining columns by name, as text, in the same order.
+        lacking: why it has no classes, and what to do; "": nobody asked for some, or it has.
     """
 
     path: Path
     class_ids: tuple[str, ...]
     words: tuple[str, ...]
     columns: Mapping[str, tuple[str, ...]]
+    lacking: str = ""
 
     @cached_property
     def index(self) -> Mapping[str, int]:
@@ -66,6 +68,13 @@ class LabelTable:
             if wanted in {each.strip().casefold() for each in words.split(",")}
         ]
         return ids[0] if len(ids) == 1 and wanted else None
+
+    @property
+    def refusal(self) -> str:
+        """Why nothing can name classes, with what to do; "": there are some."""
+        if self.class_ids:
+            return ""
+        return self.lacking or "no table of this data set has any: leave it out"
 
     @cached_property
     def digest(self) -> str:

@@ -152,7 +152,10 @@ class RecordedList(Struct, frozen=True):
 
 
 class RecordedShards(Struct, frozen=True):
-    """What was found in the shards of a split; see `pipeline.sources.shardset.kept.Found`."""
+    """What was found in the shards of a split; see `pipeline.sources.shardset.kept.Found`.
+
+    Earlier versions kept no `kinds`: the shards are read again.
+    """
 
     images: Size
     bytes: Size
@@ -168,5 +171,6 @@ class RecordedShards(Struct, frozen=True):
     widths: RecordedWidths | None = None
     objects: Size = 0
     described: bool = False
+    kinds: tuple[tuple[int, Text, Text], ...] | None = None
     notes: tuple[Text, ...] = ()
     packed: tuple[tuple[Text, Text], ...] = ()

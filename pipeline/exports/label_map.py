@@ -36,8 +36,8 @@ class LabelMap(Export):
     def refusals(self, data: SetView) -> Iterator[str]:
         """Yield that there is no table of classes, or that a label means background."""
         what = f"--export {self.name}"
-        if not data.table.class_ids:
-            yield f"{what} names classes, and no table of this data set has any: leave it out"
+        if data.table.refusal:
+            yield f"{what} names classes, and {data.table.refusal}"
         if _offset(data) < _FIRST_ID:
             yield (
                 f"{what} cannot name the label 0, which means background there:"

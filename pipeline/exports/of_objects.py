@@ -42,8 +42,8 @@ class ExportOfObjects(Export):
         what = f"--export {self.name}"
         if not with_boxes(data):
             yield f"{what} is of bounding boxes, and no split has some: leave it out"
-        if not data.table.class_ids:
-            yield f"{what} names classes, and no table of this data set has any: leave it out"
+        if data.table.refusal:
+            yield f"{what} names classes, and {data.table.refusal}"
         for split in with_boxes(data).values():
             if split.details is None and not any(keeps_size(each.images) for each in split.shards):
                 yield (

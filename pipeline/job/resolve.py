@@ -232,9 +232,9 @@ def _resolved(job: Job, *, read: bool) -> ResolvedJob:
     for name in PATHS:
         check_local(getattr(job, name), f"--{name}".replace("_", "-"))
     dataset = sources.data_set(job, exportjob.taken_names())
-    table = dataset.table
     names = job.splits or dataset.default_splits
     checks.check_options(job, dataset, names)
+    table = dataset.table
     sources_read = None if read else dataset.recorded(names)
     if sources_read is None:
         sources_read = dataset.read(names, shardformats.is_cut)

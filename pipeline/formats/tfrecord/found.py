@@ -62,8 +62,9 @@ def _found(
         text = _text(wire, features, ("label",))
     boxes = _boxes(wire, features)
     count = len(boxes)
-    own = next((ints for name in _OBJECT_LABELS if (ints := _ints(features, name))), ())
-    own = own if len(own) == count and set(own) != {label} else ()
+    numbers = next((ints for name in _OBJECT_LABELS if (ints := _ints(features, name))), ())
+    own = numbers if len(numbers) == count and set(numbers) != {label} else ()
+    texts = _texts(wire, features, objects.TEXT) if own or not numbers else ()
     flags = objects.flags({name: _ints(features, name) for name in objects.BITS}, count)
     return FoundImage(
         name=_text(wire, features, _NAME),
@@ -75,7 +76,7 @@ def _found(
         labels=next((tuple(features[n].values) for n in _VECTOR if n in features), ()),
         boxes=boxes,
         box_classes=own,
-        box_ids=_texts(wire, features, objects.TEXT) if own else (),
+        box_ids=texts if own or len(texts) == count else (),
         flags=flags,
     )
 

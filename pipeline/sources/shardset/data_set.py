@@ -16,7 +16,7 @@ from pipeline.archives.parquet_rows import is_parquet
 from pipeline.archives.passage import Progress
 from pipeline.catalog import class_table as classtable
 from pipeline.catalog.class_table import ClassTable
-from pipeline.catalog.classes import NO_LABELS, LabelTable
+from pipeline.catalog.classes import LabelTable
 from pipeline.errors import InputRefused
 from pipeline.job.options import Job
 from pipeline.quantities import counted
@@ -29,6 +29,7 @@ from pipeline.sources.shard_count import shard_count
 from pipeline.sources.shardset import (
     kept,
     labelling,
+    object_classes,
     own_output,
     packed_tars,
     parquet_columns,
@@ -103,18 +104,21 @@ class ShardSet(DataSet):
             own=own,
         )
 
-    @property
+    @cached_property
     def table(self) -> LabelTable:
-        """The classes of a finished output, where each has an id; of other shards none."""
-        tables = [each.table for each in self.own.values()]
-        known = max(tables, key=lambda table: len(table.class_ids), default=NO_LABELS)
-        agree = all(
-            table.class_ids == known.class_ids[: len(table.class_ids)]
-            and table.words == known.words[: len(table.words)]
-            for table in tables
-            if table.class_ids
-        )
-        return known if agree else NO_LABELS
+        """The classes of a finished output, where each has an id; else those of objects.
+
+        Raises:
+            NotCollected: the shards are to be read first.
+        """
+        if self._own_table.class_ids:
+            return self._own_table
+        kinds = (kind for found, _ in self._found.values() for kind in found.kinds)
+        return object_classes.table(kinds, storage.parse(self.job.images))
+
+    @cached_property
+    def _own_table(self) -> LabelTable:
+        return own_output.shared_table(self.own.values())
 
     @cached_property
     def describes_objects(self) -> bool:
@@ -188,11 +192,10 @@ class ShardSet(DataSet):
                     raise self._without_images(name, tallies[name])
             collected = self._chosen(collected, tallies)
             path = storage.parse(self.job.images)
-            labelled = labelling.label(collected, self._pinned, path)
-        used = tuple(reading.used)
+            labelled = object_classes.numbered(labelling.label(collected, self._pinned, path))
         return {
             name: (
-                replace(self._counted(name, each, tallies[name]), read_files=used),
+                replace(self._counted(name, each, tallies[name]), read_files=tuple(reading.used)),
                 _with(looks[name], tallies[name]),
             )
             for name, each in labelled.items()
@@ -234,15 +237,18 @@ class ShardSet(DataSet):
     def _counted(self, name: str, labelled: Labelled, tally: Tally) -> Found:
         own, lines = self.own.get(name), tuple(tally.lines())
         if own is None:
-            return kept.found(labelled, lines, tally.md5s, self._class_names(name))
+            found = kept.found(labelled, lines, tally.md5s, self._class_names(name))
+            of_objects = self._class_names(name, of_objects=True)
+            return replace(found, kinds=object_classes.with_names(found.kinds, of_objects))
         names = own.document.parameters.class_names
         found = kept.found(labelled, lines, tally.md5s, names)
         return replace(found, suffix=own.document.parameters.suffix)
 
-    def _class_names(self, name: str) -> tuple[str, ...]:
+    def _class_names(self, name: str, *, of_objects: bool = False) -> tuple[str, ...]:
         """All classes as the Parquet files of a split name them; none where they do not agree."""
+        columns = parquet_columns.OBJECTS if of_objects else (self._label_column,)
         files = filter(is_parquet, self.files[name])
-        said = {parquet_columns.class_names(self.root, each, self._label_column) for each in files}
+        said = {parquet_columns.class_names(self.root, each, *columns) for each in files}
         return said.pop() if len(said) == 1 else ()
 
     def _without_images(self, name: str, tally: Tally) -> InputRefused:
@@ -299,7 +305,7 @@ class ShardSet(DataSet):
             asked=self._asked(name),
             found=found,
             look=look,
-            table=self.table,
+            table=self._own_table,
             inputs=packed_tars.archives(found.packed),
         )
 
@@ -313,7 +319,7 @@ class ShardSet(DataSet):
             long_names=any(is_cut(key, found.suffix) for key in found.long_keys),
             describes_objects=found.described,
             multi_hot=parameters.multi_hot if parameters else 0,
-            class_names=self.table.names or found.names,
+            class_names=self._own_table.names or found.names,
         )
 
 

@@ -28,7 +28,9 @@ from pipeline.errors import OutputDamaged, ShardmillError
 from pipeline.manifest import Document
 from pipeline.sources import glance, read_files
 from pipeline.sources.glance import Glance
+from pipeline.sources.shardset import object_classes
 from pipeline.sources.shardset.labelling import HASH, ROWS, SIZED_ROWS, Labelled
+from pipeline.sources.shardset.object_classes import Kind
 from pipeline.storage import Location, with_suffix
 from pipeline.storage import table_bounds as tablebounds
 
@@ -59,6 +61,7 @@ class Found:
         widths: how many labels images have; None: a class each.
         objects: how many objects there are.
         described: whether some have a class of their own, or flags.
+        kinds: the classes of objects, see `object_classes`.
         notes: what is to be said at the end.
         packed: name and MD5 of each shard that is packed as a whole.
         read_files: names of what was kept of single shards, and is of no use any more.
@@ -77,6 +80,7 @@ class Found:
     widths: LabelWidths | None = None
     objects: int = 0
     described: bool = False
+    kinds: tuple[Kind, ...] = ()
     notes: tuple[str, ...] = ()
     packed: tuple[tuple[str, str], ...] = ()
     read_files: tuple[str, ...] = ()
@@ -126,6 +130,7 @@ def found(
         widths=_widths(rows),
         objects=objects.count(rows["objects"]),
         described=own or any(map(any, objects.flags(rows["objects"]))),
+        kinds=object_classes.of_rows(rows),
         notes=(*notes, *more),
         packed=tuple(sorted(packed.items())),
         rows=rows,
@@ -166,7 +171,7 @@ def load(out: Location, split: str, asked: str) -> tuple[Found, Glance] | None:
         saved = manifest.read_complete(path, out, RecordedShards)
     except ShardmillError:  # such as one that another user has made
         return None
-    if saved is None or saved.look.asked != asked:
+    if saved is None or saved.look.asked != asked or saved.kinds is None:
         return None
     known = Found(
         images=saved.images,
@@ -181,6 +186,7 @@ def load(out: Location, split: str, asked: str) -> tuple[Found, Glance] | None:
         widths=_known_widths(saved.widths),
         objects=saved.objects,
         described=saved.described,
+        kinds=saved.kinds,
         notes=saved.notes,
         packed=saved.packed,
     )

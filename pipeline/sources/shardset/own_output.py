@@ -6,7 +6,7 @@ an image lie is another place. Each image is compared with the hash that the fac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -20,7 +20,7 @@ from pipeline import manifest, paths, storage
 from pipeline.archives.passage import Progress
 from pipeline.catalog import objects
 from pipeline.catalog import table as catalog
-from pipeline.catalog.classes import LabelTable
+from pipeline.catalog.classes import NO_LABELS, LabelTable
 from pipeline.documents.outputs import OutputManifest
 from pipeline.errors import InputRefused, UsageError
 from pipeline.shards import facts, foreign
@@ -206,6 +206,19 @@ def splits(out: Location, asked: str) -> dict[str, OwnSplit]:
     if not found:
         raise _nothing_read(out, asked)
     return dict(sorted(found.items()))
+
+
+def shared_table(every: Iterable[OwnSplit]) -> LabelTable:
+    """Return the label table of some splits; one without classes where they do not agree."""
+    tables = [each.table for each in every]
+    known = max(tables, key=lambda table: len(table.class_ids), default=NO_LABELS)
+    agree = all(
+        table.class_ids == known.class_ids[: len(table.class_ids)]
+        and table.words == known.words[: len(table.words)]
+        for table in tables
+        if table.class_ids
+    )
+    return known if agree else NO_LABELS
 
 
 def _finished(out: Location, name: str) -> Iterator[tuple[str, str]]:

@@ -18,6 +18,8 @@ from pipeline.storage import Location
 
 VECTOR: Final = "labels"
 """The column of all labels of an image, where its values are lists of numbers."""
+OBJECTS: Final = (objects.COLUMN, objects.CLASS)
+"""The column of objects, and the field of it that has their classes."""
 _LABELS: Final = ("label", "labels", "cls", "class")
 _MOST_NESTED: Final = 4  # lists of features in each other
 _NAMES: Final = (*PATH_NAMES, "key", "__key__")
@@ -69,7 +71,7 @@ class Columns:
             vector=VECTOR if _is_vector(schema) else "",
             boxes=boxes,
             words=_class_names(schema, path, _first(schema, names)),
-            kinds=_class_names(schema, path, objects.COLUMN, objects.CLASS) if boxes else (),
+            kinds=_class_names(schema, path, *OBJECTS) if boxes else (),
             passed_over=[],
         )
         taken = {each.partition(".")[0] for each in (rows.column, *found.others, *objects.SIZE)}
@@ -82,16 +84,23 @@ class Columns:
         return [each for each in every if each]
 
 
-def class_names(root: Location, file: str, label: str = "") -> tuple[str, ...]:
+def class_names(root: Location, file: str, label: str = "", *fields: str) -> tuple[str, ...]:
     """Return the names of all classes by their numbers; none where the file does not say them.
 
     Arguments and errors as of `parquet_images.images`.
+
+    Args:
+        root: see there.
+        file: see there.
+        label: see there.
+        fields: of the column of the labels, if it is nested.
     """
     path = storage.below(root, file)
     rows = ParquetRows(path)
     try:
         schema = rows.file.schema_arrow
-        return _class_names(schema, path, _first(schema, (label,) if label else _LABELS))
+        column = label if fields else _first(schema, (label,) if label else _LABELS)
+        return _class_names(schema, path, column, *fields)
     finally:
         rows.close()
 

@@ -109,7 +109,9 @@ def _classes(
         return False
 
     more: dict[str, Any] = {}
-    if all_are(CLASS, _is_whole, "no whole number"):
+    if {type(each) for each in listed.get(CLASS, ()) if each is not None} == {str}:
+        more["box_ids"] = tuple(each or "" for each in listed[CLASS])
+    elif all_are(CLASS, _is_whole, "no whole number"):
         more["box_classes"] = tuple(
             UNKNOWN if each is None else max(each, UNKNOWN) for each in listed[CLASS]
         )

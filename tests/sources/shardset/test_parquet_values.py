@@ -48,7 +48,6 @@ def test_a_null_among_classes_is_an_unknown_class_of_that_object_alone(tmp_path:
 @pytest.mark.parametrize(
     ("said", "what"),
     [
-        ({"category": ["ant"]}, "category of objects that is no whole number"),
         ({"category": [True]}, "category of objects that is no whole number"),
         ({"class_id": [7]}, "class_id of objects that is no text"),
         ({"occluded": ["yes"]}, "occluded of objects that is no number"),
@@ -61,6 +60,11 @@ def test_what_is_not_taken_of_objects_is_noted(
     assert notes == [f"{what}, which is not taken"]
     assert len(image.boxes) == 1
     assert (image.box_classes, image.box_ids, image.flags) == ((), (), ())
+
+
+def test_words_of_objects_are_their_ids(tmp_path: Path) -> None:
+    image, notes = with_objects(tmp_path, {"bbox": [BOX, BOX], "category": ["ant", None]})
+    assert (image.box_classes, image.box_ids, notes) == ((), ("ant", ""), [])
 
 
 def test_boxes_of_an_image_of_no_size_are_noted(tmp_path: Path) -> None:

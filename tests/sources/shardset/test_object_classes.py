@@ -1,0 +1,164 @@
+"""Classes of objects in shards of any program make the table that exports of boxes ask for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from commands import shardmill
+from drawnlists import encoded
+from drawnshards import tar, tfrecords
+
+from pipeline.job.resolve import resolve
+from pipeline.sources.shardset import data_set, object_classes
+
+SIDES = {"xmin": [0.25], "ymin": [0.5], "xmax": [0.75], "ymax": [1.0]}
+CORNERS = {f"image/object/bbox/{side}": corner for side, corner in SIDES.items()}
+LABEL = "image/object/class/label"
+DETECTION = ("--labels", "detection")
+NAMES = {0: "ant", 2: "cow"}
+
+
+def run(*words: object, status: int = 0) -> str:
+    resolve.cache_clear()
+    ended = shardmill(*words)
+    assert ended.returncode == status, ended.stdout + ended.stderr
+    return ended.stdout + ended.stderr
+
+
+def example(number: int, label: int, *texts: str, **more: object) -> Mapping[str, object]:
+    """An Example with an object of a class of its own."""
+    said: dict[str, object] = {"image/encoded": encoded(number), **CORNERS, **more}
+    said |= {"image/filename": f"{number}.jpg", LABEL: [label]}
+    return said | ({"image/object/class/text": texts[0]} if texts else {})
+
+
+def records(folder: Path, *, named: bool = True) -> Path:
+    """Two splits, whose objects are of the classes 0 and 2."""
+    for split, labels in (("train", (2, 0)), ("test", (2,))):
+        rows = [example(n, label, *[NAMES[label]] * named) for n, label in enumerate(labels)]
+        tfrecords(folder / f"{split}.tfrecord-00000-of-00001", rows)
+    return folder
+
+
+def parquet(path: Path, categories: Sequence[int | str], names: Sequence[str]) -> Path:
+    """Rows with an object each, as datasets has them, of classes that have names."""
+    rows = [
+        {
+            "image": {"bytes": encoded(n), "path": f"{n}.jpg"},
+            "width": 40,
+            "height": 30,
+            "label": 0,
+            "objects": {"bbox": [[4.0, 3.0, 8.0, 6.0]], "category": [category]},
+        }
+        for n, category in enumerate(categories)
+    ]
+    label = {"names": list(names), "_type": "ClassLabel"}
+    inner = {"category": {"feature": label, "length": -1, "_type": "Sequence"}}
+    features = {"objects": inner, "label": {"names": ["beach"], "_type": "ClassLabel"}}
+    said = json.dumps({"info": {"features": features}})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table = pa.Table.from_pylist(rows).replace_schema_metadata({"huggingface": said})
+    pq.write_table(table, path)
+    return path
+
+
+def coco(source: Path, out: Path, split: str = "train") -> tuple[list[str], list[int]]:
+    """The names of the categories, and the class of each object."""
+    run("reshard", source, "--out", out, "--format", "none", "--export", "coco")
+    (path,) = out.glob(f"**/instances_{split}.json")
+    said: dict[str, Any] = json.loads(path.read_bytes())
+    ids = [each["id"] for each in said["categories"]]
+    assert ids == [*range(1, len(ids) + 1)]
+    order = {each["id"]: Path(each["file_name"]).name for each in said["images"]}
+    objects = sorted((order[a["image_id"]], a["category_id"] - 1) for a in said["annotations"])
+    return [each["name"] for each in said["categories"]], [label for _, label in objects]
+
+
+@pytest.mark.parametrize("at_once", [data_set.READ_AT_ONCE, 0])
+def test_classes_have_the_numbers_and_names_that_stand_in_the_shards(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, at_once: int
+) -> None:
+    monkeypatch.setattr(data_set, "READ_AT_ONCE", at_once)
+    source = records(tmp_path / "in")
+    assert coco(source, tmp_path / "a") == (["ant", "1", "cow"], [2, 0])
+    assert coco(source, tmp_path / "a", "test") == (["ant", "1", "cow"], [2])
+    assert coco(records(tmp_path / "bare", named=False), tmp_path / "b") == (
+        ["0", "1", "2"],
+        [2, 0],
+    )
+
+
+def test_other_exports_and_outputs_of_outputs_have_the_table(tmp_path: Path) -> None:
+    first = tmp_path / "first"
+    exports = ("--export", "voc,yolo,label-map")
+    run("reshard", records(tmp_path / "in"), "--out", first, "--format", "tfrecord", *exports)
+    assert '"cow"' in (first / "label_map.pbtxt").read_text()
+    assert [path for path in first.rglob("*.xml") if "<name>cow</name>" in path.read_text()]
+    assert coco(first, tmp_path / "second") == (["ant", "1", "cow"], [2, 0])
+
+
+def test_names_of_features_are_of_all_classes_and_not_those_of_images(tmp_path: Path) -> None:
+    path = parquet(tmp_path / "in/train.parquet", (1, 0), ("ant", "bee", "cow"))
+    assert coco(path.parent, tmp_path / "out") == (["ant", "bee", "cow"], [1, 0])
+
+
+@pytest.mark.parametrize("kind", ["tfrecord", "parquet"])
+def test_names_alone_are_numbered_in_their_order_over_all_splits(tmp_path: Path, kind: str) -> None:
+    folder, words = tmp_path / "in", {"train": ("cow", "ant"), "test": ("bee", "cow")}
+    for split, names in words.items():
+        if kind == "parquet":
+            parquet(folder / f"{split}.parquet", names, ())
+        else:
+            bare = [dict(example(n, 0, name)) for n, name in enumerate(names)]
+            rows = [{k: v for k, v in row.items() if k != LABEL} for row in bare]
+            tfrecords(folder / f"{split}.tfrecord-00000-of-00001", rows)
+    assert coco(folder, tmp_path / "out") == (["ant", "bee", "cow"], [2, 0])
+    assert coco(folder, tmp_path / "out", "test") == (["ant", "bee", "cow"], [1, 2])
+    run("reshard", folder, "--out", tmp_path / "made", "--format", "recordio", *DETECTION)
+    assert coco(tmp_path / "made", tmp_path / "again") == (["ant", "bee", "cow"], [2, 0])
+
+
+def test_objects_of_the_class_of_their_image_are_called_as_that(tmp_path: Path) -> None:
+    boxes = json.dumps({"boxes": [[0.25, 0.5, 0.75, 1.0]]}).encode()
+    members = [
+        (f"{number}.{end}", content)
+        for number, word in enumerate(("bee", "ant"))
+        for end, content in (
+            *(("jpg", encoded(number)), ("cls", word.encode())),
+            ("json", boxes),
+        )
+    ]
+    source = tar(tmp_path / "in/train.tar", members).parent
+    assert coco(source, tmp_path / "out") == (["ant", "bee"], [1, 0])
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (
+            [example(0, 1, "ant"), example(1, 1, "bee")],
+            "the shards call the class 1 of objects ant and bee: correct what has written them",
+        ),
+        (
+            [{"image/encoded": encoded(0), **CORNERS}],
+            "the shards have objects whose class they do not say: write it into them",
+        ),
+        (
+            [example(0, object_classes.MOST_CLASSES)],
+            "a table has 131,072 classes at most: number them from 0",
+        ),
+    ],
+)
+def test_what_makes_no_table_is_refused_where_one_is_needed(
+    tmp_path: Path, out: Path, rows: Sequence[Mapping[str, object]], said: str
+) -> None:
+    path = tfrecords(tmp_path / "in/train.tfrecord-00000-of-00001", rows)
+    words = ("reshard", path.parent, "--out", out, "--format", "tfrecord")
+    assert said in run(*words, "--export", "coco", status=2)
+    assert "train: complete" in run(*words)
