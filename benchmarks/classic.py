@@ -164,8 +164,7 @@ def main() -> None:
         series, aims = list(bench.series.values()), bench.aims()
         report.write(options.output, report.document(corpus, series, aims, []))
         print(
-            f"{corpus.images:,} images, {corpus.bytes / 1e9:.2f} GB, of {corpus.distinct} "
-            f"{corpus.origin}; {_ANNOTATIONS:,} annotations; {WORKERS} workers, {options.rounds} "
+            f"{corpus.summary}; {_ANNOTATIONS:,} annotations; {WORKERS} workers, {options.rounds} "
             f"rounds; median [lowest-highest]\n\n{report.render(series, aims, [])}\n\n"
             f"{options.output}"
         )

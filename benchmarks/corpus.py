@@ -107,6 +107,12 @@ class Corpus:
         """Size of the train archive."""
         return self.archive.stat().st_size
 
+    @property
+    def summary(self) -> str:
+        """How many images and GB there are, and of which photographs, in words."""
+        volume = f"{self.images:,} images, {self.bytes / 1e9:.2f} GB"
+        return f"{volume}, of {self.distinct} {self.origin}"
+
 
 def make(folder: Path, images: int) -> Corpus:
     """Write the set below `folder`, synced, as many images in every class.

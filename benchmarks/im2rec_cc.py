@@ -185,8 +185,7 @@ def main() -> None:
         series, aims = list(bench.series.values()), bench.aims()
         report.write(options.output, report.document(corpus, series, aims, []))
         print(
-            f"{corpus.images:,} images, {corpus.bytes / 1e9:.2f} GB, of {corpus.distinct} "
-            f"{corpus.origin}; {options.shards} shards of imagelist, {WORKERS} workers, "
+            f"{corpus.summary}; {options.shards} shards of imagelist, {WORKERS} workers, "
             f"{options.rounds} rounds; load {os.getloadavg()[0]:.1f}; median [lowest-highest]\n\n"
             f"{report.render(series, aims, ())}"
         )

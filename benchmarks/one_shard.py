@@ -56,8 +56,7 @@ def main() -> None:
         wanted = _WANTED if options.processes == 2 else None
         aims = [Aim(f"{options.processes} processes, times the speed of 1", wanted, ratio)]
         print(
-            f"{corpus.images:,} images, {corpus.bytes / 1e9:.2f} GB, of {corpus.distinct} "
-            f"{corpus.origin}; {options.rounds} rounds; load {os.getloadavg()[0]:.1f}; median "
+            f"{corpus.summary}; {options.rounds} rounds; load {os.getloadavg()[0]:.1f}; median "
             f"[lowest-highest]\n\n{report.render(list(series.values()), aims, [memory])}"
         )
         found = report.document(corpus, list(series.values()), aims, [memory])

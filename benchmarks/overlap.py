@@ -77,8 +77,7 @@ def main() -> None:
             Aim("beside, times the speed of before", None, _faster(series)),
         ]
         print(
-            f"{corpus.images:,} images, {corpus.bytes / 1e9:.2f} GB, of {corpus.distinct} "
-            f"{corpus.origin}; {options.rounds} rounds; load {os.getloadavg()[0]:.1f}; median "
+            f"{corpus.summary}; {options.rounds} rounds; load {os.getloadavg()[0]:.1f}; median "
             f"[lowest-highest]\n\n{report.render(list(series.values()), aims, [])}"
         )
         found = report.document(corpus, list(series.values()), aims, [])

@@ -153,8 +153,7 @@ def main() -> None:
         else:
             print("Dask is not installed: nothing of it is measured (make interop, or --dask)\n")
         print(
-            f"{corpus.images:,} images, {corpus.bytes / 1e9:.2f} GB, of {corpus.distinct} "
-            f"{corpus.origin}; {options.rounds} rounds; load {os.getloadavg()[0]:.1f}; median "
+            f"{corpus.summary}; {options.rounds} rounds; load {os.getloadavg()[0]:.1f}; median "
             f"[lowest-highest]\n\n{report.render(series, aims, [])}"
         )
         report.write(options.output, report.document(corpus, series, aims, []))

@@ -213,8 +213,7 @@ def main() -> None:
         series, aims = list(bench.series.values()), bench.aims(memory)
         report.write(options.output, report.document(corpus, series, aims, memory))
         print(
-            f"{corpus.images:,} images, {corpus.bytes / 1e9:.2f} GB, of {corpus.distinct} "
-            f"{corpus.origin}; {SHARDS} shards, {WORKERS} workers, {options.rounds} rounds; "
+            f"{corpus.summary}; {SHARDS} shards, {WORKERS} workers, {options.rounds} rounds; "
             f"median [lowest-highest]\n\n{report.render(series, aims, memory)}\n\n{options.output}"
         )
 

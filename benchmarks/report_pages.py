@@ -110,8 +110,7 @@ def main() -> None:
             Aim("pages of classes a second", None, Spread.of([1 / each for each in costs.page])),
         ]
         print(
-            f"{corpus.images:,} images, {corpus.bytes / 1e9:.2f} GB, of {corpus.distinct} "
-            f"{corpus.origin}; {options.rounds} rounds; load {os.getloadavg()[0]:.1f}; median "
+            f"{corpus.summary}; {options.rounds} rounds; load {os.getloadavg()[0]:.1f}; median "
             f"[lowest-highest]\n\n{report.render([job, page], aims, [])}"
         )
         report.write(options.output, report.document(corpus, [job, page], aims, []))

@@ -169,8 +169,7 @@ def main() -> None:
             bench.round(number)
         series, aims = list(bench.series.values()), bench.aims()
         print(
-            f"{corpus.images:,} images, {corpus.bytes / 1e9:.2f} GB, of {corpus.distinct} "
-            f"{corpus.origin}; {options.shards} shards, {WORKERS} workers, "
+            f"{corpus.summary}; {options.shards} shards, {WORKERS} workers, "
             f"{options.rounds} rounds; load {os.getloadavg()[0]:.1f}; median [lowest-highest]\n\n"
             f"{report.render(series, aims, ())}"
         )
