@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,6 @@ from tasks.roots import looked_at
 
 CLASSES = ("n00000001", "n00000002")
 PER_CLASS = 3
-LONG_AGO = 1_500_000_000
 
 
 @dataclass(frozen=True)
@@ -80,12 +78,6 @@ def do(job: Job) -> None:
     looked_at.cache_clear()
     _run(looked_at(job))
     assert is_complete(job)
-
-
-def age(folder: Path) -> None:
-    """Make every file in a folder as old as if it had been written long ago."""
-    for path in folder.rglob("*"):
-        os.utime(path, (LONG_AGO, LONG_AGO))
 
 
 def put_another_in_place(path: Path, number: int = 90) -> bytes:

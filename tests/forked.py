@@ -37,6 +37,7 @@ import PIL.features  # noqa: F401
 import psutil
 import pyarrow.dataset
 import pyarrow.parquet  # noqa: F401
+from killing import kill_tree
 from luigi.setup_logging import InterfaceLogging
 
 from pipeline.images.codec import distribution_version
@@ -159,11 +160,8 @@ def run(words: list[str], *, timeout: float = 300) -> subprocess.CompletedProces
 
 def kill_whole(started: ForkedPopen) -> None:
     """Kill a command with all of its processes."""
-    process = psutil.Process(started.pid)
-    tree = [process, *process.children(recursive=True)]
-    for each in tree:
-        each.kill()
-    psutil.wait_procs(tree[1:])
+    _, *below = kill_tree(psutil.Process(started.pid))
+    psutil.wait_procs(below)
     started.communicate()
 
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import io
-import os
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from drawnlists import draw_list, encoded, lay
+from filetimes import age
 
 from pipeline.sample.draw import draw_sample
 from pipeline.sample.openimages import draw_openimages
-
-LONG_AGO = 1_500_000_000
-"""When every input was changed last, seconds: marks of archives are named after it."""
 
 Command = tuple[str, ...]
 """The words of a command behind ``shardmill``; ``{in}`` and ``{out}`` stand for folders."""
@@ -255,8 +252,7 @@ def draw_inputs(folder: Path) -> None:
     lay(folder / "folders.txt", _lines(["small dogs", "cats", "Vögel"]))
     for number, name in enumerate(("train/a", "train/b", "val/a", "val/b") * 2):
         lay(folder / "splits" / name / f"{number}.jpg", encoded(50 + number))
-    for path in folder.rglob("*"):
-        os.utime(path, (LONG_AGO, LONG_AGO))
+    age(folder)  # marks of archives are named after it
 
 
 def _draw_lists(folder: Path) -> None:

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from filetimes import LONG_AGO
 
 from pipeline import paths
 from pipeline.annotations import contents
@@ -15,7 +16,6 @@ from pipeline.annotations.source import MAX_ANNOTATION
 from pipeline.errors import NoPermission
 
 FILES = {"a/d.xml": b"34", "b/c.xml": b"12", "b/readme": b"456", "b/.e.xml": b"7"}
-LONG_AGO = 1_500_000_000
 
 
 def fill(folder: Path, files: dict[str, bytes] = FILES, when: int = LONG_AGO) -> Path:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psutil
 from daemons import Luigid
+from killing import kill_tree
 from support import RawSet, command, products, shardmill, temporary_files, timings
 
 _END_S = 120
@@ -83,10 +84,7 @@ class Command:
 
     def end(self) -> None:
         """Kill it and all below it, if it has not ended."""
-        with contextlib.suppress(psutil.NoSuchProcess):
-            for process in [self.process, *self.process.children(recursive=True)]:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.kill()
+        kill_tree(self.process)
 
 
 @dataclass

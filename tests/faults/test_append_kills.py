@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
 import shutil
@@ -13,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 from drawnlists import ListedSet, current, draw_list, encoded, lay, shards
+from killing import kill_tree
 from support import command, products, shardmill, temporary_files
 
 FORMATS = ("tfrecord", "recordio", "arrayrecord")
@@ -57,10 +57,7 @@ def start_and_kill(listed: ListedSet, out: Path, pause: float) -> None:
             break  # it is at work on shards
         time.sleep(0.001)
     time.sleep(pause / 50)
-    with contextlib.suppress(psutil.NoSuchProcess):  # it may have ended
-        for process in (*started.children(recursive=True), started):
-            process.kill()
-    started.wait()
+    psutil.wait_procs(kill_tree(started))
 
 
 def inodes_of(out: Path) -> dict[tuple[str, str], int]:

@@ -11,6 +11,7 @@ from typing import IO
 import psutil
 import pytest
 from drawnlists import ListedSet, draw_list
+from killing import kill_tree
 from support import command
 
 ROUNDS = 2
@@ -35,10 +36,7 @@ def test_killed_behind_any_line_all_lines_are_whole_objects(
     for _ in range(ROUNDS):
         started = psutil.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         said = _read(started.stdout, chance.randint(1, 12))
-        processes = [started, *started.children(recursive=True)]
-        for process in processes:
-            process.kill()
-        psutil.wait_procs(processes)
+        psutil.wait_procs(kill_tree(started))
         said += started.stdout.read()
         started.stdout.close()
         assert said.endswith(b"\n")

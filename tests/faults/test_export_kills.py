@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from killing import kill_tree
 from support import RawSet, command, prepare, products, shardmill, temporary_files
 
 from pipeline.sample.draw import draw_sample
@@ -46,10 +47,7 @@ def test_a_killed_job_leaves_whole_classes_and_goes_on_to_the_same_bytes(
             time.sleep(0.0005)
         time.sleep(pause)
         killed += started.poll() is None
-        processes = [started, *started.children(recursive=True)]
-        for process in processes:
-            process.kill()
-        psutil.wait_procs(processes)
+        psutil.wait_procs(kill_tree(started))
         hidden = {str(path.relative_to(out)) for path in temporary_files(out)}
         present = {
             name: content

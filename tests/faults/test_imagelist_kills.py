@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 from drawnlists import ALL_FORMATS, ListedSet, draw_list
+from killing import kill_tree
 from support import command, products, shardmill, temporary_files
 
 OPTIONS = (*ALL_FORMATS, "--joined", "--shards", 24, "--resize", 32)
@@ -40,10 +41,7 @@ def start_and_kill(
     while started.poll() is None and not any(out.glob(begun)):
         time.sleep(0.0005)
     time.sleep(pause)
-    processes = [started, *started.children(recursive=True)]
-    for process in processes:
-        process.kill()
-    psutil.wait_procs(processes)
+    psutil.wait_procs(kill_tree(started))
 
 
 def check_whole(out: Path, undisturbed: dict[str, str]) -> None:

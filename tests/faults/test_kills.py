@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from killing import kill_tree
 from support import SHARDS, RawSet, command, prepare, products, temporary_files
 
 _ORDERS = {
@@ -44,10 +45,7 @@ def test_nothing_half_written_ever_stands_under_a_final_name(
     arguments = command("imagenet", *where, *options, "--workers", 2)
     started = psutil.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     time.sleep(after)
-    processes = [started, *started.children(recursive=True)]
-    for process in processes:
-        process.kill()
-    psutil.wait_procs(processes)
+    psutil.wait_procs(kill_tree(started))
     assert _half_written(out, undisturbed) == []
     last = prepare(sample, out, *options)
     assert last.returncode == 0, last.stderr

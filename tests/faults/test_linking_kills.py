@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 from drawnlists import ListedSet, draw_list, encoded, lay
+from killing import kill_tree
 from support import command, products, shardmill, temporary_files
 
 OPTIONS = ("--format", "tfrecord,recordio", "--order", "list", "--shards", 24)
@@ -44,10 +44,7 @@ def start_and_kill(listed: ListedSet, out: Path, pause: float) -> None:
     while started.poll() is None and set(marks.iterdir()) == earlier:
         time.sleep(0.0005)
     time.sleep(pause)
-    with contextlib.suppress(psutil.NoSuchProcess):  # it may have ended
-        for process in (*started.children(recursive=True), started):
-            process.kill()
-    started.wait()
+    psutil.wait_procs(kill_tree(started))
 
 
 @pytest.mark.usefixtures("hurried")

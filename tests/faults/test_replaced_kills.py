@@ -11,7 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 from drawnlists import encoded, lay, stored
-from drawntrees import age, put_another_in_place
+from drawntrees import put_another_in_place
+from filetimes import age
+from killing import kill_tree
 from support import command, products, shardmill, temporary_files
 
 from pipeline import paths
@@ -33,10 +35,7 @@ def start_and_kill(images: Path, out: Path, pause: float) -> None:
     while started.poll() is None and all(path.exists() for path in manifests):
         time.sleep(0.0005)
     time.sleep(pause)
-    processes = [started, *started.children(recursive=True)]
-    for process in processes:
-        process.kill()
-    psutil.wait_procs(processes)
+    psutil.wait_procs(kill_tree(started))
 
 
 @pytest.mark.usefixtures("hurried")

@@ -9,6 +9,7 @@ from pathlib import Path
 import finishedoutputs
 import psutil
 import pytest
+from killing import kill_tree
 from support import RawSet, command, shardmill, temporary_files
 
 PAUSES = (0.0, 0.1, 0.4)
@@ -42,10 +43,7 @@ def test_a_killed_report_goes_on_to_the_same_bytes(
             time.sleep(0.002)
         time.sleep(pause)
         killed += started.poll() is None
-        processes = [started, *started.children(recursive=True)]
-        for process in processes:
-            process.kill()
-        psutil.wait_procs(processes)
+        psutil.wait_procs(kill_tree(started))
         assert files(out).items() <= undisturbed.items()
     assert killed
     run = shardmill("report", out, *words)

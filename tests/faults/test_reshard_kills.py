@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import random
 import subprocess
 import time
@@ -15,13 +14,14 @@ import pyarrow.parquet as pq
 import pytest
 from drawnlists import encoded
 from drawnshards import tar
+from filetimes import settle
+from killing import kill_tree
 from support import command, products, shardmill, temporary_files
 
 from pipeline import storage
 from pipeline.sources.shardset.data_set import READ_AT_ONCE
 
 OPTIONS = ("--format", "tfrecord,webdataset,mds", "--shards", 24, "--resize", 32)
-LONG_AGO_NS = 1_700_000_000 * 10**9
 STEPS = ("OUT/.shardmill/catalogs/*", "OUT/.shardmill/shards/*", "UNPACKED/*")
 
 
@@ -32,10 +32,7 @@ def killed_at(begun: str, chance: random.Random, *words: object) -> None:
     while started.poll() is None and not any(Path("/").glob(begun.lstrip("/"))):
         time.sleep(0.0005)
     time.sleep(chance.uniform(0, 0.05))
-    processes = [started, *started.children(recursive=True)]
-    for process in processes:
-        process.kill()
-    psutil.wait_procs(processes)
+    psutil.wait_procs(kill_tree(started))
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +104,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(12):
         images = ((f"{n}.jpg", encoded(n % 90)) for n in range(number * 20, number * 20 + 20))
         path = tar(folder / f"photos-{number}.tar", [*images, ("none.bin", bytes(size))])
-        os.utime(path, ns=(LONG_AGO_NS, LONG_AGO_NS))
+        settle(path)
     return folder
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 from drawnlists import lay
-from drawntrees import CLASSES, TreeSet, age, annotation, do, draw_tree
+from drawntrees import CLASSES, TreeSet, annotation, do, draw_tree
+from filetimes import age
 from support import products, shardmill
 
 from pipeline import manifest, paths

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from killing import kill_tree
 from support import RawSet, command, prepare, products, shardmill, temporary_files
 
 from pipeline.sample.draw import draw_sample
@@ -30,25 +31,18 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> RawSet:
     return RawSet(raw, config)
 
 
-def kill_all(started: psutil.Popen) -> None:
-    processes = [started, *started.children(recursive=True)]
-    for process in processes:
-        process.kill()
-    psutil.wait_procs(processes)
-    started.communicate()
-
-
 def appears(folder: Path, pattern: str) -> Callable[[], bool]:
     return lambda: any(folder.glob(pattern))
 
 
 def start_and_kill(arguments: list[object], pause: float, begun: Callable[[], bool]) -> None:
     """Start a command and kill all of it a moment after it has begun."""
-    started = psutil.Popen(command(*arguments), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    said = subprocess.DEVNULL
+    started = psutil.Popen(command(*arguments), stdout=said, stderr=said)
     while started.poll() is None and not begun():
         time.sleep(0.0005)
     time.sleep(pause)
-    kill_all(started)
+    psutil.wait_procs(kill_tree(started))
 
 
 @pytest.mark.usefixtures("hurried")

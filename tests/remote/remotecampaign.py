@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 from faultproxy import SLOW_DOWN, FaultProxy, Rule, rule
+from killing import kill_tree
 from s3bucket import Bucket
 from s3servers import ADMIN
 from support import RawSet, command
@@ -133,7 +134,7 @@ class RemoteRound:
             self.check_hosts()
         finally:
             for process in self.started:
-                end(process)
+                kill_tree(process)
 
     def objects(self) -> dict[str, str]:
         """Return name -> SHA-256 of every object of the output."""
@@ -211,7 +212,7 @@ def kill_both(at: RemoteRound) -> None:
     at.wait()
     at.bucket.server.kill()
     time.sleep(at.chance.uniform(0, 0.5))
-    end(process)
+    kill_tree(process)
     at.bucket.server.start()
     at.finish(process, 0, -signal.SIGKILL)
 
@@ -256,14 +257,6 @@ def _check_command_lines(processes: list[psutil.Process]) -> None:
         with contextlib.suppress(psutil.Error):
             line = " ".join(process.cmdline())
             assert not [secret for secret in SECRETS if secret in line]
-
-
-def end(process: psutil.Popen) -> None:
-    """Kill a command and all below it, if it has not ended."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        for each in [process, *process.children(recursive=True)]:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                each.kill()
 
 
 def uploaded(bucket: Bucket, raw: RawSet) -> None:

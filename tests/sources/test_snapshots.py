@@ -11,7 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from drawnlists import draw_list, encoded, lay
-from drawntrees import LONG_AGO, age, draw_tree
+from drawntrees import draw_tree
+from filetimes import LONG_AGO, age
 
 from pipeline import manifest, paths, storage
 from pipeline.documents.sources import RecordedTree

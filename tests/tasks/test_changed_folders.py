@@ -11,7 +11,8 @@ from pathlib import Path
 import inprocess
 import pytest
 from drawnlists import draw_list, encoded, lay
-from drawntrees import age, draw_tree
+from drawntrees import draw_tree
+from filetimes import age
 from support import products
 
 from pipeline import manifest, paths, storage

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import inprocess
 import pytest
-from drawntrees import age, draw_tree
+from drawntrees import draw_tree
+from filetimes import age
 
 from pipeline.documents import fingerprint_tables
 from pipeline.errors import NoPermission, NoSpace, ShardmillError

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from drawnlists import encoded, lay, stored
-from drawntrees import age, do, draw_tree
+from drawntrees import do, draw_tree
+from filetimes import age
 from support import RawSet, products
 
 from pipeline import paths

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from drawnlists import encoded
-from drawntrees import TreeSet, age, do, draw_tree, put_another_in_place
+from drawntrees import TreeSet, do, draw_tree, put_another_in_place
+from filetimes import age
 from support import products
 
 from pipeline import paths

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 from drawnlists import encoded, lay, stored
-from drawntrees import LONG_AGO, PER_CLASS, TreeSet, age, do, draw_tree, put_another_in_place
+from drawntrees import PER_CLASS, TreeSet, do, draw_tree, put_another_in_place
+from filetimes import age, settle
 from PIL import Image
 from support import products
 
@@ -187,7 +188,7 @@ def test_one_that_only_looks_different_is_read_once_and_nothing_is_made(
     do(job)
     before = products(out), shard_files(out, case)
     if how == "touch":
-        os.utime(case.image, (LONG_AGO + 9, LONG_AGO + 9))
+        settle(case.image, 9)
     else:
         shutil.copy2(case.image, tmp_path / "copy")
         (tmp_path / "copy").replace(case.image)
@@ -257,7 +258,7 @@ def test_a_resized_output_knows_its_sources(folder: Case, out: Path) -> None:
     job = folder.job(out, image=ImageOptions(resize=16))
     do(job)
     before = folder.images(out)
-    os.utime(folder.image, (LONG_AGO + 9, LONG_AGO + 9))
+    settle(folder.image, 9)
     assert look(job).parts == frozenset()
     put_another_in_place(folder.image)
     do(job)

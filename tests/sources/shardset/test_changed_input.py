@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +14,7 @@ import pytest
 from commands import shardmill
 from drawnlists import encoded, stored
 from drawnshards import tar
+from filetimes import settle
 
 from pipeline import storage
 from pipeline.errors import ObjectMissing, ShardmillError, Vanished
@@ -23,8 +23,6 @@ from pipeline.job.split import SplitJob
 from pipeline.sources.glance import Glance
 from pipeline.sources.shardset import collecting, data_set
 from pipeline.state import raw_archives
-
-LONG_AGO_NS = 1_700_000_000 * 10**9  # a time that is settled, as `storage.settled` has it
 
 
 def tar_of(path: Path, images: list[bytes]) -> None:
@@ -47,13 +45,13 @@ def test_what_kept_size_and_time_is_refused_once_and_then_read_anew(
     path = tmp_path / name
     images = [encoded(number) + b"\0\0" for number in range(4)]
     write(path, images)
-    os.utime(path, ns=(LONG_AGO_NS, LONG_AGO_NS))
+    settle(path)
     size = path.stat().st_size
     words = ("imagelist", path, "--out", out, "--shards", 2)
     assert shardmill(*words, "--format", "tfrecord").returncode == 0
     images[2] = other_of_same_length(images[2])
     write(path, images)
-    os.utime(path, ns=(LONG_AGO_NS, LONG_AGO_NS))
+    settle(path)
     assert path.stat().st_size == size
     resolve.cache_clear()
     refused = shardmill(*words, "--format", "recordio")
@@ -74,7 +72,7 @@ def of_paths(folder: Path) -> Path:
     path = folder / "a.parquet"
     pq.write_table(pa.table({"path": [f"{number}.jpg" for number in range(3)]}), path)
     for each in folder.iterdir():
-        os.utime(each, ns=(LONG_AGO_NS, LONG_AGO_NS))
+        settle(each)
     return path
 
 

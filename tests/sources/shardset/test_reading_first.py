@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import inprocess
 import pytest
 from drawnlists import encoded
 from drawnshards import tar
+from filetimes import age
 from finishedoutputs import of_list_in_all_formats
 from support import products
 
@@ -24,7 +24,6 @@ from pipeline.state import ownership
 from pipeline.verification import statecheck
 from tasks.roots import PrepareShards
 
-LONG_AGO_NS: Final = 1_700_000_000 * 10**9
 Run = Callable[..., str]
 
 
@@ -39,14 +38,8 @@ def folder(tmp_path: Path) -> Path:
         ]
         more = [("notes.md", b"none")] if number == 1 else []
         tar(tmp_path / f"in/train-{number}.tar", [*members, *more])
-    settle(tmp_path / "in")
+    age(tmp_path / "in")
     return tmp_path / "in"
-
-
-def settle(folder: Path) -> None:
-    """Have no file look as if it was changed a moment ago."""
-    for path in folder.iterdir():
-        os.utime(path, ns=(LONG_AGO_NS, LONG_AGO_NS))
 
 
 @pytest.fixture
@@ -117,7 +110,7 @@ def test_what_was_read_before_a_refusal_is_not_read_again(
     assert statecheck.check_state(out, set()) == []
     read.clear()
     last.write_bytes(whole)
-    settle(folder)
+    age(folder)
     storage.renew()
     assert "2 others are read already" in run("reshard", folder, "--dry-run")
     assert "train: complete, 6 records" in run("reshard", folder)
@@ -148,7 +141,7 @@ def test_of_shards_that_were_changed_a_moment_ago_what_was_read_stays_for_the_wo
     assert "planned: 6 images" in run("reshard", folder, "--until", "plan")
     before = kept(out)
     assert len(before) == 3
-    settle(folder)
+    age(folder)
     storage.renew()
     run("reshard", folder)
     assert len(read) == 6
@@ -246,7 +239,7 @@ def test_what_was_read_of_a_shard_that_differs_is_forgotten(
     content = bytearray((folder / "train-1.tar").read_bytes())
     content[700] ^= 1
     (folder / "train-1.tar").write_bytes(content)
-    settle(folder)
+    age(folder)
     refused = run("reshard", folder, status=1)
     assert "is not what it was when the file that holds it was read" in " ".join(refused.split())
     assert "train: complete, 6 records" in run("reshard", folder)

@@ -10,7 +10,8 @@ from typing import Any
 import inprocess
 import pytest
 from drawnlists import draw_list, encoded, lay
-from drawntrees import age, draw_tree
+from drawntrees import draw_tree
+from filetimes import age
 from inprocess import Ran
 
 from pipeline import paths, storage

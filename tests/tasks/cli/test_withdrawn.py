@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from drawnlists import encoded, lay
-from drawntrees import age, put_another_in_place
+from drawntrees import put_another_in_place
+from filetimes import age
 from inprocess import Ran, shardmill, verify
 
 from pipeline import manifest, paths
