@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ from pipeline.loaders.division import ALONE, Consumer, check_world
 from pipeline.loaders.frameworks import missing
 from pipeline.loaders.order import Order, seed_of
 from pipeline.loaders.position import Position, Terms, reached
-from pipeline.loaders.records import open_records
+from pipeline.loaders.records import Records, open_records
 from pipeline.storage import RemoteOptions
 
 try:
@@ -96,51 +97,70 @@ def dataset(
         out, split, shard_format=shard_format, decode=False, cache=cache, remote=remote
     )
     chosen = seed_of(seed, shuffle=shuffle)
+    defined = _Definition(batch_size, decode, transform, workers, threads, device_id)
+    order = records.order(chosen)
+    terms = Terms(records.identity, *check_world(world), chosen)
+    return Batches(order, terms, batch_size, lambda epochs: defined.built(records, epochs))
 
-    def built(source: _Source) -> tuple[Pipeline, tuple[str, ...]]:
+
+@dataclass(frozen=True)
+class _Definition:
+    """How pipelines over some records are defined; see `dataset`, whose arguments these are."""
+
+    batch_size: int
+    decode: bool
+    transform: Callable[[Graph], Graph] | None
+    workers: int
+    threads: int
+    device_id: int | None
+
+    def built(self, records: Records, epochs: Epochs) -> tuple[Pipeline, tuple[str, ...]]:
+        """Return a pipeline that gives the records of epochs, and the names of what it gives."""
+        source = self._source(records, epochs)
         pipeline = Pipeline(
-            batch_size,
-            threads,
-            device_id,
+            self.batch_size,
+            self.threads,
+            self.device_id,
             prefetch_queue_depth=_QUEUED,
-            py_num_workers=max(1, workers),
+            py_num_workers=max(1, self.workers),
             py_start_method="spawn",
         )
         with pipeline:
-            given = fn.external_source(
-                source,
-                len(COLUMNS),
-                batch=True,
-                batch_info=True,
-                parallel=workers > 0,
-                no_copy=True,  # `BatchReader` has memory enough
-            )
-            # What processes read lies in memory that others of their batches are written to, and
-            # that goes with the pipeline: a batch that is kept would change, or be a bad address.
-            given = [fn.copy(node) for node in given] if workers else given
-            nodes = dict(zip(COLUMNS, given, strict=True))
-            if decode:
-                device = "cpu" if device_id is None else "mixed"
-                encoded = nodes.pop("encoded")
-                image = fn.decoders.image(encoded, device=device, output_type=types.RGB)
-                nodes = {"image": image, **nodes}
-            nodes = nodes if transform is None else transform(nodes)
+            nodes = self._nodes(source)
             pipeline.set_outputs(*nodes.values())
         pipeline.build()
         return pipeline, tuple(nodes)
 
-    def source(epochs: Epochs) -> _Source:
-        if workers:  # DALI copies what they read at once
-            return _Source(BatchReader(records, epochs, batch_size, 1), None)
+    def _source(self, records: Records, epochs: Epochs) -> _Source:
+        """Return what gives DALI the batches of epochs."""
+        if self.workers:  # DALI copies what they read at once
+            return _Source(BatchReader(records, epochs, self.batch_size, 1), None)
         thread = ThreadPoolExecutor(1)  # it ends with the source
-        if not decode:
-            return _Source(BatchReader(records, epochs, batch_size, 1, _copied), thread)
+        if not self.decode:
+            return _Source(BatchReader(records, epochs, self.batch_size, 1, _copied), thread)
         in_dali = _QUEUED + 2  # batches that it was given, and perhaps has not decoded
-        return _Source(BatchReader(records, epochs, batch_size, in_dali + 1), thread)
+        return _Source(BatchReader(records, epochs, self.batch_size, in_dali + 1), thread)
 
-    order = records.order(chosen)
-    terms = Terms(records.identity, *check_world(world), chosen)
-    return Batches(order, terms, batch_size, lambda epochs: built(source(epochs)))
+    def _nodes(self, source: _Source) -> Graph:
+        """Return what the pipeline that is defined now gives."""
+        given = fn.external_source(
+            source,
+            len(COLUMNS),
+            batch=True,
+            batch_info=True,
+            parallel=self.workers > 0,
+            no_copy=True,  # `BatchReader` has memory enough
+        )
+        # What processes read lies in memory that others of their batches are written to, and
+        # that goes with the pipeline: a batch that is kept would change, or be a bad address.
+        given = [fn.copy(node) for node in given] if self.workers else given
+        nodes = dict(zip(COLUMNS, given, strict=True))
+        if self.decode:
+            device = "cpu" if self.device_id is None else "mixed"
+            encoded = nodes.pop("encoded")
+            image = fn.decoders.image(encoded, device=device, output_type=types.RGB)
+            nodes = {"image": image, **nodes}
+        return nodes if self.transform is None else self.transform(nodes)
 
 
 class Batches:

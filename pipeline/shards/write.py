@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +20,7 @@ from pipeline.manifest import Document
 from pipeline.plaintext import Lines
 from pipeline.shards.output import Output
 from pipeline.shards.preparing import open_images
-from pipeline.shards.read import AHEAD, NONE_KNOWN, LeftOut, WhyAbsent, no_such_file
+from pipeline.shards.read import AHEAD, NONE_KNOWN, Image, LeftOut, WhyAbsent, no_such_file
 from pipeline.shards.writer import OutputWriter
 from pipeline.storage import Location
 from pipeline.storage.local.fingerprints import FingerprintsBuilder
@@ -129,20 +129,18 @@ def write_shard(
         check_unchanged(sources, verified)
         prepares = _preparation(outputs)
         seen = FingerprintsBuilder() if keep is not None else None
-        read = (
-            reading.enter_context(  # first: its processes have nothing of the files that are made
-                open_images(
-                    rows,
-                    sources,
-                    prepares,
-                    whole_files=whole_files,
-                    seen=seen,
-                    members=members,
-                    why_absent=why_absent,
-                    with_masks=any(output.form.describes_objects for output in outputs),
-                    processes=processes,
-                    opens=opens,
-                )
+        images = reading.enter_context(
+            open_images(  # first: its processes have nothing of the files that are made
+                rows,
+                sources,
+                prepares,
+                whole_files=whole_files,
+                seen=seen,
+                members=members,
+                why_absent=why_absent,
+                with_masks=any(output.form.describes_objects for output in outputs),
+                processes=processes,
+                opens=opens,
             )
         )
         made = (OutputWriter(out, name, output, rows.num_rows) for output in outputs)
@@ -150,28 +148,50 @@ def write_shard(
         if sources.keep_views(partial(_flush, writers)):
             for writer in writers:
                 writer.gather()
-        left_out: list[LeftOut] = []
-        every = 1 if prepares.encodes else AHEAD
-        for done, image in enumerate(read, start=1):
-            if isinstance(image, LeftOut):
-                left_out.append(image)
-            else:
-                for writer in writers:
-                    writer.add(image)
-            if progress is not None and done % every == 0:
-                progress(done)
-        _flush(writers)
-        faults = left_out + [each for writer in writers for each in writer.left_out]
-        if faults and on_bad_image == "fail":
-            raise _refused(faults, name)
-        if any(writer.facts.records == 0 for writer in writers):
-            raise _refused(faults, name, nothing_left=True)
+        left_out = _add(images, writers, progress, every=1 if prepares.encodes else AHEAD)
+        _check_stored(name, writers, left_out, on_bad_image)
         check_unchanged(sources, verified)
         made_of = keep(seen.table()) if keep is not None and seen is not None else {}
         shard = UnpublishedShard(writers, left_out, made_of)
         publish(shard)
         stack.pop_all()  # it is another's to close now
         return shard.records
+
+
+def _add(
+    images: Iterable[Image | LeftOut],
+    writers: Sequence[OutputWriter],
+    progress: Callable[[int], None] | None,
+    *,
+    every: int,
+) -> list[LeftOut]:
+    """Add images to each output; return those that none has. Progress is told every so many."""
+    left_out: list[LeftOut] = []
+    for done, image in enumerate(images, start=1):
+        if isinstance(image, LeftOut):
+            left_out.append(image)
+        else:
+            for writer in writers:
+                writer.add(image)
+        if progress is not None and done % every == 0:
+            progress(done)
+    _flush(writers)
+    return left_out
+
+
+def _check_stored(
+    name: ShardName, writers: Sequence[OutputWriter], left_out: list[LeftOut], on_bad_image: str
+) -> None:
+    """Check that no image is left out which may not be, and that each output has some.
+
+    Raises:
+        BadImage: otherwise.
+    """
+    faults = left_out + [each for writer in writers for each in writer.left_out]
+    if faults and on_bad_image == "fail":
+        raise _refused(faults, name)
+    if any(writer.facts.records == 0 for writer in writers):
+        raise _refused(faults, name, nothing_left=True)
 
 
 def _flush(writers: Sequence[OutputWriter]) -> None:
