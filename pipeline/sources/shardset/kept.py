@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import groupby
 from typing import Final
 
 import numpy as np
@@ -16,7 +15,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from msgspec import structs
-from numpy.typing import NDArray
 
 from pipeline import digests, manifest, paths, storage
 from pipeline.catalog import class_folders, objects
@@ -24,7 +22,7 @@ from pipeline.catalog import table as catalog
 from pipeline.catalog.class_table import ClassTable, FolderClasses
 from pipeline.catalog.label_widths import LabelWidths
 from pipeline.documents.sources import RecordedClasses, RecordedShards, RecordedWidths
-from pipeline.errors import OutputDamaged, ShardmillError
+from pipeline.errors import ShardmillError
 from pipeline.manifest import Document
 from pipeline.sources import glance, read_files
 from pipeline.sources.glance import Glance
@@ -102,39 +100,56 @@ def found(
         names: of all classes by their numbers, as the shards say them; empty: they do not.
     """
     rows = labelled.rows
-    keys = rows["key"]
-    long = pc.match_substring_regex(keys.cast(pa.binary()), rf"[^/]{{{_LONG},}}")
-    long = pc.or_(long, pc.greater(pc.binary_length(keys), 1000))
-    folders = class_folders.names(rows)
-    known = not pc.any(pc.equal(folders, "")).as_py()
-    counts = folders.value_counts().to_pylist() if known else []
-    own = any(index >= 0 for each in objects.class_indexes(rows["objects"]) for index in each)
-    more = list[str]()
-    if labelled.repeated:
-        more.append(
-            f"images with a name that is not theirs alone: {labelled.repeated:,}; their number"
-            " stands behind it"
-        )
-    if bare := _without_a_class(rows):
-        more.append(f"images without a class: {bare:,} of {rows.num_rows:,}")
     return Found(
         images=rows.num_rows,
         bytes=pc.sum(rows["length"]).as_py(),
         digest=_digest(rows, _DECIDING),
         places=_digest(rows, ("source", "offset")),
-        suffix=storage.extension(keys[0].as_py()),
-        long_keys=tuple(keys.filter(long).to_pylist()),
+        suffix=storage.extension(rows["key"][0].as_py()),
+        long_keys=_long_keys(rows["key"]),
         classes=labelled.classes,
         names=labelled.classes.table.names if labelled.classes else _names(rows, names),
-        counts=tuple(sorted((each["values"], each["counts"]) for each in counts)),
+        counts=_class_counts(rows),
         widths=_widths(rows),
         objects=objects.count(rows["objects"]),
-        described=own or any(map(any, objects.flags(rows["objects"]))),
+        described=_is_described(rows),
         kinds=object_classes.of_rows(rows),
-        notes=(*notes, *more),
+        notes=(*notes, *_remarks(labelled)),
         packed=tuple(sorted(packed.items())),
         rows=rows,
     )
+
+
+def _long_keys(keys: pa.ChunkedArray) -> tuple[str, ...]:
+    """Return the keys that are long, or have a long part."""
+    has_long_part = pc.match_substring_regex(keys.cast(pa.binary()), rf"[^/]{{{_LONG},}}")
+    is_long = pc.or_(has_long_part, pc.greater(pc.binary_length(keys), 1000))
+    return tuple(keys.filter(is_long).to_pylist())
+
+
+def _class_counts(rows: pa.Table) -> tuple[tuple[str, int], ...]:
+    """Return how many images each class has, by its folder; none where one image has no class."""
+    folders = class_folders.names(rows)
+    if pc.any(pc.equal(folders, "")).as_py():
+        return ()
+    counts = folders.value_counts().to_pylist()
+    return tuple(sorted((each["values"], each["counts"]) for each in counts))
+
+
+def _is_described(rows: pa.Table) -> bool:
+    """Whether an object has a class of its own, or a flag."""
+    classes = objects.class_indexes(rows["objects"])
+    has_own = any(index >= 0 for each in classes for index in each)
+    return has_own or any(map(any, objects.flags(rows["objects"])))
+
+
+def _remarks(labelled: Labelled) -> Iterator[str]:
+    """Yield what is to be said of the names and classes of images."""
+    if labelled.repeated:
+        what = "images with a name that is not theirs alone"
+        yield f"{what}: {labelled.repeated:,}; their number stands behind it"
+    if bare := _without_a_class(labelled.rows):
+        yield f"images without a class: {bare:,} of {labelled.rows.num_rows:,}"
 
 
 def save(out: Location, split: str, asked: str, known: Found, look: Glance) -> None:
@@ -220,33 +235,6 @@ def rows(out: Location, split: str, asked: str, known: Found) -> Iterator[pa.Tab
             yield part
 
 
-class KnownImages:
-    """The hashes of images by where they lie; see `KnownContents`."""
-
-    def __init__(self, parts: Iterator[pa.Table]) -> None:
-        self._by_source: dict[str, tuple[NDArray[np.int64], list[bytes]]] = {}
-        try:
-            whole = pa.concat_tables(part.select(["source", "offset", HASH]) for part in parts)
-        except OutputDamaged:  # `verify` says so
-            return
-        whole = whole.sort_by([("source", "ascending"), ("offset", "ascending")])
-        offsets, hashes = whole["offset"].to_numpy(), whole[HASH].to_pylist()
-        start = 0
-        for source, images in groupby(whole["source"].to_pylist()):
-            end = start + sum(1 for _ in images)
-            self._by_source[source] = (offsets[start:end], hashes[start:end])
-            start = end
-
-    def at(self, sources: Sequence[str], offsets: Sequence[int]) -> list[bytes | None]:
-        """Return the xxh3-128 of each image; None where none is kept."""
-        return [self._at(*each) for each in zip(sources, offsets, strict=True)]
-
-    def _at(self, source: str, offset: int) -> bytes | None:
-        known, hashes = self._by_source.get(source, (np.zeros(0, np.int64), []))
-        place = int(np.searchsorted(known, offset))
-        return hashes[place] if place < len(known) and known[place] == offset else None
-
-
 def asked(options: Document) -> str:
     """Return a digest of the options that decide how shards are read."""
     return glance.asked({**options, "of": "shards"})
@@ -270,13 +258,10 @@ def _known_widths(saved: RecordedWidths | None) -> LabelWidths | None:
 
 def _without_a_class(rows: pa.Table) -> int:
     """Return how many images have no class, no other label, and no object."""
-    empty = (
-        pc.equal(pc.fill_null(pc.list_value_length(rows[name]), 0), 0)
-        for name in ("labels", "objects")
-    )
     bare = pc.less(rows["class_index"], 0)
-    for each in empty:
-        bare = pc.and_(bare, each)
+    for name in ("labels", "objects"):
+        count = pc.fill_null(pc.list_value_length(rows[name]), 0)
+        bare = pc.and_(bare, pc.equal(count, 0))
     return pc.sum(bare).as_py() or 0
 
 

@@ -19,6 +19,7 @@ from pipeline.sources import read_files
 from pipeline.sources.glance import Glance
 from pipeline.sources.shardset import kept
 from pipeline.sources.shardset.kept import Found
+from pipeline.sources.shardset.known_images import KnownImages
 from pipeline.sources.shardset.labelling import HASH
 from pipeline.sources.source import IMAGES, NUMBERS, Source
 from pipeline.storage import Location
@@ -93,7 +94,7 @@ class ShardSource(Source):
     def known_contents(self, out: Location) -> KnownContents:
         """Return the hashes that the images had when the shards were read."""
         del out
-        return kept.KnownImages(kept.rows(self.out, self.split.name, self.asked, self.found))
+        return KnownImages(kept.rows(self.out, self.split.name, self.asked, self.found))
 
     def size(self) -> int:
         """Return how many bytes the images have."""
