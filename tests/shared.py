@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,6 +29,10 @@ def once(name: str, make: Callable[[Path], object]) -> Path:
         if not folder.exists():
             begun = folder.with_name(f"{name}.begun")
             begun.mkdir()
-            make(begun)
+            try:
+                make(begun)
+            except BaseException:
+                shutil.rmtree(begun)
+                raise
             begun.rename(folder)
     return folder

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +11,9 @@ from pipeline.archives import plain_tars
 from pipeline.errors import ShardmillError
 from pipeline.job.options import Job
 from pipeline.sources import registry
-from pipeline.state import plain_tars_in_use
+from pipeline.state import plain_tars_in_use as in_use
 from pipeline.state.cleaning import Stale
+from pipeline.storage import Plan
 
 
 @dataclass(frozen=True)
@@ -22,10 +23,12 @@ class LeftTars:
     Attributes:
         whole: plain tars -> bytes of each.
         half: what dead processes have left half written of such tars.
+        locks: lock files of killed commands beside such tars, a plan for each folder.
     """
 
     whole: dict[Path, int]
     half: list[Stale]
+    locks: list[Plan]
 
 
 def left(jobs: Iterable[Job]) -> LeftTars:
@@ -34,7 +37,7 @@ def left(jobs: Iterable[Job]) -> LeftTars:
     whole = {
         target: info.size
         for target in targets
-        if plain_tars.is_unpacked(target) and plain_tars_in_use.is_idle(target)
+        if plain_tars.is_unpacked(target) and in_use.is_idle(target)
         if (info := storage.stat(target))
     }
     folders = dict.fromkeys(target.parent for target in targets)
@@ -44,7 +47,15 @@ def left(jobs: Iterable[Job]) -> LeftTars:
         for temp in temps
         if temp.owner_gone and temp.target in targets
     ]
-    return LeftTars(whole, half)
+    locks = {*map(storage.lock_of, targets)}
+    locks.update(in_use.lock_of(target) for target in targets if target not in whole)
+    return LeftTars(whole, half, [_left_of(locks, folder) for folder in folders])
+
+
+def _left_of(locks: Collection[Path], folder: Path) -> Plan:
+    """Return what goes of some lock files in a folder: those that nobody holds."""
+    left = storage.left_locks(folder, folder)
+    return storage.plan_files(folder, [lock for lock in left if lock in locks])
 
 
 def _targets(job: Job) -> Iterator[Path]:

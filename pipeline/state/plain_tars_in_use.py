@@ -19,10 +19,15 @@ from pipeline.sources.inputs import Archive
 _LOCK: Final = ".in-use.lock"
 
 
+def lock_of(target: Path) -> Path:
+    """Return the hidden file beside a plain tar that whoever reads it locks."""
+    return target.with_name(f".{target.name}{_LOCK}")
+
+
 @contextlib.contextmanager
 def reading(target: Path) -> Iterator[None]:
     """Say that a plain tar is read, or will be, in this context: nobody removes it meanwhile."""
-    with storage.shared_lock(_lock(target)):
+    with storage.shared_lock(lock_of(target)):
         yield
 
 
@@ -66,25 +71,21 @@ def remove_unneeded(resolved: ResolvedJob) -> list[Path]:
 
 def is_idle(target: Path) -> bool:
     """Whether no command reads a plain tar now."""
-    return storage.is_locked(_lock(target)) is False
+    return storage.is_locked(lock_of(target)) is False
 
 
 def remove_alone(target: Path) -> bool:
     """Remove all that is kept of a plain tar, unless a command reads it; return whether it went."""
-    with contextlib.suppress(NoPermission), storage.sole_lock(_lock(target)) as is_alone:
+    with contextlib.suppress(NoPermission), storage.sole_lock(lock_of(target)) as is_alone:
         if is_alone:
             known, info = plain_tars.known(target), storage.stat(target)
             is_own = info is None or plain_tars.is_own(info, known)
             if known is not None and is_own:
                 plain_tars.remove(target)
-            storage.remove(target.parent, _lock(target))
+            storage.remove(target.parent, lock_of(target))
             return is_own
     return False
 
 
 def _packed(resolved: ResolvedJob) -> list[Archive]:
     return [archive for archive in resolved.archives if archive.packed]
-
-
-def _lock(target: Path) -> Path:
-    return target.with_name(f".{target.name}{_LOCK}")

@@ -28,6 +28,7 @@ from pipeline.storage.local.listing import (
 from pipeline.storage.local.locks import (
     is_locked,
     lock_holders,
+    lock_of,
     shared_lock,
     sole_lock,
     target_lock,
@@ -220,6 +221,7 @@ __all__ = [
     "local_copies",
     "local_copy",
     "lock_holders",
+    "lock_of",
     "locks_are_of_one_host",
     "look_anew",
     "many_may_read",

@@ -79,7 +79,7 @@ class _Going:
     Attributes:
         stale: temporary files.
         superseded: outputs.
-        locks: lock files of commands that were killed.
+        locks: lock files of commands that were killed, a plan for each root.
         leftovers: name of a product -> what goes of small files that were left half done.
         unused: folder -> what goes of what was kept of source files, duplicates or pages.
         uploads: parts of files in a store; None: the store does not let them be listed.
@@ -92,7 +92,7 @@ class _Going:
 
     stale: list[Stale]
     superseded: list[Superseded]
-    locks: Plan
+    locks: list[Plan]
     leftovers: dict[str, Plan]
     unused: dict[Location, Plan]
     uploads: list[Unfinished] | None
@@ -104,7 +104,7 @@ class _Going:
 
     def __bool__(self) -> bool:
         kept = (self.leftovers, self.unused, self.uploads, self.unselected, self.tars)
-        plans = (self.locks, self.appends, *self.said)
+        plans = (*self.locks, self.appends, *self.said)
         return any((self.stale, self.superseded, *(plan.items for plan in plans), *kept))
 
     @property
@@ -130,8 +130,8 @@ def _going(reached: Reached, upload_s: int, *, unneeded: bool, elsewhere: bool) 
         )
         for line in clean_stays.strangers(plan):
             say(line)
-    locks = cleaning.left_locks(folder)
-    for item in locks.items:
+    locks = [cleaning.left_locks(folder), *tars.locks]
+    for item in (item for plan in locks for item in plan.items):
         say(f"lock file that nobody holds: {item.path}")
     leftovers = leftover_files.plans(folder)
     for name, plan in leftovers.items():
@@ -225,13 +225,13 @@ def _unselected(reached: Reached, gone: list[Superseded]) -> dict[str, Plan]:
 
 
 def _remove(
-    stale: list[Stale], superseded: list[Superseded], unused: list[Plan], locks: Plan
+    stale: list[Stale], superseded: list[Superseded], unused: list[Plan], locks: list[Plan]
 ) -> None:
     """Remove what was shown, but what has changed since, and say what became of it."""
     outcomes = [storage.remove_temp(each.temp, each.plan) for each in stale]
     outcomes += [cleaning.remove_output(output) for output in superseded]
     outcomes += [storage.carry_out(plan) for plan in unused]
-    outcomes.append(storage.remove_left_locks(locks))
+    outcomes += map(storage.remove_left_locks, locks)
     for item in (item for outcome in outcomes for item in outcome.kept):
         say(f"left alone: {item.path} has changed since, or is in use")
     items = [item for outcome in outcomes for item in outcome.removed]

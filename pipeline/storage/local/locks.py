@@ -53,7 +53,7 @@ def target_lock(path: Path, *, wait: bool = True) -> Iterator[None]:
         ShardmillError: the folder cannot be made or written.
     """
     check_link(path.parent)
-    lock = _lock_path(path)
+    lock = lock_of(path)
     with _folder_for(path, lock.parent), _held(path, lock, wait=wait):
         yield
 
@@ -232,7 +232,8 @@ def _claim_path(path: Path, kind: str) -> Path:
     return path.with_name(f"{path.name}.{kind}")
 
 
-def _lock_path(target: Path) -> Path:
+def lock_of(target: Path) -> Path:
+    """Return the hidden file that `target_lock` locks; links are followed."""
     real = Path(os.path.realpath(target))
     name = os.fsencode(real.name)
     if len(name) > _LONGEST_NAME:

@@ -17,6 +17,7 @@ from drawnshards import tar
 from support import products
 
 from pipeline import storage
+from pipeline.archives import plain_tars
 from pipeline.errors import NoPermission, UsageError
 from pipeline.job.resolve import resolve
 from pipeline.sources.shardset import packed_tars
@@ -286,6 +287,21 @@ def test_clean_leaves_alone_what_a_command_reads(
         said = inprocess.shardmill(monkeypatch, "clean", out, "--yes").said
     assert "read by no command" not in said
     assert (tmp_path / "a.tar").exists()
+
+
+def test_clean_removes_the_locks_of_a_command_that_was_killed_while_it_unpacked(
+    run: Run, tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed(tmp_path / "a.tar.gz")
+    run("imagelist", tmp_path / "a.tar.gz", "--until", "plan")
+    plain_tars.remove(tmp_path / "a.tar")
+    locks = (tmp_path / ".a.tar.lock", tmp_path / ".a.tar.in-use.lock")
+    with storage.shared_lock(locks[0]), storage.shared_lock(locks[1]):
+        inprocess.shardmill(monkeypatch, "clean", out, "--yes")
+        assert names(tmp_path) >= {lock.name for lock in locks}
+    said = inprocess.shardmill(monkeypatch, "clean", out, "--yes").said
+    assert all(f"lock file that nobody holds: {lock}" in said for lock in locks)
+    assert names(tmp_path) - {f"out/{name}" for name in names(out)} == {"a.tar.gz"}
 
 
 def test_at_an_address_it_is_refused_before_anything_is_read() -> None:
