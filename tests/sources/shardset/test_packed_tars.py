@@ -107,6 +107,19 @@ def test_a_folder_of_many_becomes_its_splits(
     assert names(folder) == before
 
 
+def test_of_many_only_a_few_are_named(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(5):
+        packed(folder / f"a-{number}.tar.gz", 4 * number)
+    planned = run("reshard", folder, "--dry-run").said
+    assert planned.count("would be unpacked beside it: ") == 3
+    assert "would be unpacked likewise: 2 more, into more than " in planned
+    said = run("reshard", folder).said
+    assert said.count("removed, no command needs it: ") == 3
+    assert "removed likewise: 2 more" in said
+
+
 def test_what_is_seen_of_it_stays_when_it_is_unpacked(run: Run, tmp_path: Path, out: Path) -> None:
     path = packed(tmp_path / "a.tar.gz")
     run("imagelist", path, "--until", "plan")
