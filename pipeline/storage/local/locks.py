@@ -29,6 +29,7 @@ from pipeline.storage.staged_file import StagedFile
 
 _SHARED, _SOLE = "shared", "sole"
 _LONGEST_NAME = 100  # bytes
+_ATTEMPTS = 100  # more than others remove a file; some file systems give each look another inode
 
 
 @contextlib.contextmanager
@@ -100,8 +101,7 @@ def shared_lock(path: Path, *, claim: bool = False) -> Iterator[None]:
     With `claim` it is seen by others also where the file system's locks exclude nobody.
     """
     with contextlib.ExitStack() as stack:
-        fd = stack.enter_context(lock_file(path))
-        acquire(fd, path, fcntl.LOCK_SH)
+        _acquire(stack, path, fcntl.LOCK_SH)
         if claim and not flocks.exclude(path.parent):
             stack.enter_context(_claim(path, _SHARED))
             wait_until(lambda: not _claims(path, _SOLE), path, lambda: lock_holders(path))
@@ -111,8 +111,8 @@ def shared_lock(path: Path, *, claim: bool = False) -> Iterator[None]:
 @contextlib.contextmanager
 def wait_for_lock(path: Path) -> Iterator[None]:
     """Hold a lock on `path` alone, after waiting for all who hold it."""
-    with lock_file(path) as fd:
-        acquire(fd, path)
+    with contextlib.ExitStack() as stack:
+        _acquire(stack, path, fcntl.LOCK_EX)
         yield
 
 
@@ -124,9 +124,9 @@ def sole_lock(path: Path, *, then_share: bool = False) -> Iterator[bool]:
     out.
     """
     with contextlib.ExitStack() as stack:
-        fd = stack.enter_context(lock_file(path))
+        stack.enter_context(lock_file(path))  # with its folder, where locks may exclude nobody
         if flocks.exclude(path.parent):
-            held = flocks.take(fd) is Lock.FREE
+            fd, held = _take(stack, path)
             if held:
                 note(fd)
             if held and then_share:
@@ -180,11 +180,7 @@ def lock_holders(path: Path) -> str:
 def _locked(lock: Path) -> Iterator[bool]:
     """Hold the lock on a file that is there only meanwhile; yields whether it was free."""
     with contextlib.ExitStack() as stack:
-        while True:
-            fd = stack.enter_context(lock_file(lock))
-            held = flocks.take(fd) is Lock.FREE
-            if not held or _leads_to(lock, fd):
-                break
+        fd, held = _take(stack, lock)
         if held:
             note(fd)
         try:
@@ -195,6 +191,25 @@ def _locked(lock: Path) -> Iterator[bool]:
                     discard(lock, fd)
                 with contextlib.suppress(OSError):  # forked processes have the descriptor, too
                     fcntl.flock(fd, fcntl.LOCK_UN)
+
+
+def _take(stack: contextlib.ExitStack, lock: Path) -> tuple[int, bool]:
+    """Try to take the lock on a file alone; return its descriptor, and whether it was free."""
+    for _ in range(_ATTEMPTS):
+        fd = stack.enter_context(lock_file(lock))
+        held = flocks.take(fd) is Lock.FREE
+        if not held or _leads_to(lock, fd):
+            break
+    return fd, held
+
+
+def _acquire(stack: contextlib.ExitStack, lock: Path, operation: int) -> None:
+    """Take the lock on a file after waiting for others, one of which may remove the file."""
+    for _ in range(_ATTEMPTS):
+        fd = stack.enter_context(lock_file(lock))
+        acquire(fd, lock, operation)
+        if _leads_to(lock, fd):
+            break
 
 
 def _leads_to(path: Path, fd: int) -> bool:

@@ -8,6 +8,7 @@ import fcntl
 import os
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -18,6 +19,8 @@ from support import on_wait
 from pipeline import storage
 from pipeline.errors import OutputConflict
 from pipeline.storage.local import flocks, owner
+
+Lock = contextlib.AbstractContextManager[bool | None]
 
 
 class TestLocks:
@@ -56,6 +59,23 @@ class TestLocks:
                 pass
             with storage.sole_lock(path, then_share=True) as held:
                 assert not held
+
+    @pytest.mark.parametrize("lock", [storage.shared_lock, storage.sole_lock])
+    def test_one_whose_file_its_last_holder_has_removed_is_taken_on_the_new_file(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lock: Callable[[Path], Lock]
+    ) -> None:
+        path, flock, removed = tmp_path / "lock", fcntl.flock, list[int]()
+
+        def removed_before(fd: int, operation: int) -> None:
+            if not removed and path.exists() and os.path.samestat(os.fstat(fd), path.stat()):
+                path.unlink()
+                removed.append(fd)
+            flock(fd, operation)
+
+        monkeypatch.setattr(fcntl, "flock", removed_before)
+        with lock(path):
+            assert removed
+            assert storage.is_locked(path)
 
     def test_who_shares_waits_for_who_is_alone(self, tmp_path: Path) -> None:
         path = tmp_path / "run.lock"
