@@ -26,7 +26,7 @@ def read_members(
     are held at most.
 
     Args:
-        archive: a tar, or what gzip, bzip2 or xz made of it.
+        archive: a tar, or what `decompression.PACKINGS` made of it.
         largest: bytes of a member's content.
         look: shown the bytes of the file, in order.
 

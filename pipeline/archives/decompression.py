@@ -1,7 +1,8 @@
-"""What gzip, bzip2 or xz has packed, as a stream of the bytes that it stands for.
+"""What gzip, bzip2, xz or zstd has packed, as a stream of the bytes that it stands for.
 
 Packed data are recognised by their first bytes, not by the name of a file, which a browser may have
-left as it was when it decompressed the file. Formats: RFC 1952 (gzip), bzip2's and xz's documents.
+left as it was when it decompressed the file. Formats: RFC 1952 (gzip), bzip2's and xz's documents,
+RFC 8878 (zstd).
 """
 
 from __future__ import annotations
@@ -11,24 +12,30 @@ import lzma
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from isal import igzip_lib
 
 from pipeline import storage
-from pipeline.archives.signatures import BZIP2_MAGIC, GZIP_MAGIC, XZ_MAGIC
+from pipeline.archives.packed_streams import STEP, Packed, Pieces, streams, zstd_frames
+from pipeline.archives.signatures import (
+    BZIP2_MAGIC,
+    GZIP_MAGIC,
+    SKIPPABLE_MAGICS,
+    XZ_MAGIC,
+    ZSTD_MAGIC,
+)
 from pipeline.archives.tar import COMPARE_MD5
 from pipeline.errors import ArchiveRefused
 from pipeline.storage import Location
 
-_STEP: Final = 1 << 18
 _ALWAYS_UNPACKED: Final = 256 << 20  # bytes
 _MAX_PACKING: Final = 200  # how many bytes a packed one may stand for beyond; annotations: some 40
 _XZ_MEMORY: Final = 40 << 20  # bytes: `xz -8` needs 33 MiB of them, `xz -9` needs 65
 _DAMAGED: Final[tuple[type[Exception], ...]] = (
     igzip_lib.IsalError,  # type: ignore[assignment] # isal's stub calls it an instance
     lzma.LZMAError,
-    OSError,  # of bzip2
+    OSError,  # of bzip2 and of zstd
 )
 
 
@@ -39,28 +46,45 @@ class Packing:
     Attributes:
         name: of the program.
         suffix: what it adds to names, without the dot.
-        magic: the first bytes of what it has packed.
-        decoder: makes what unpacks one stream, with the interface of `bz2.BZ2Decompressor`.
+        magics: the first bytes of what it has packed.
+        pieces: unpacks that.
+        short: what names end in instead of ``.tar`` and the suffix.
     """
 
     name: str
     suffix: str
-    magic: bytes
-    decoder: Callable[[], Any]
+    magics: tuple[bytes, ...]
+    pieces: Pieces
+    short: str
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """What names of tars end in that it has packed."""
+        return f".tar.{self.suffix}", self.short
+
+
+def _gzip() -> igzip_lib.IgzipDecompressor:
+    return igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
+
+
+def _xz() -> lzma.LZMADecompressor:
+    return lzma.LZMADecompressor(lzma.FORMAT_XZ, _XZ_MEMORY)
 
 
 PACKINGS: Final = (
-    Packing(
-        "gzip", "gz", GZIP_MAGIC, lambda: igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
-    ),
-    Packing("bzip2", "bz2", BZIP2_MAGIC, bz2.BZ2Decompressor),
-    Packing("xz", "xz", XZ_MAGIC, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, _XZ_MEMORY)),
+    Packing("gzip", "gz", (GZIP_MAGIC,), streams(_gzip), ".tgz"),
+    Packing("bzip2", "bz2", (BZIP2_MAGIC,), streams(bz2.BZ2Decompressor), ".tbz2"),
+    Packing("xz", "xz", (XZ_MAGIC,), streams(_xz), ".txz"),
+    Packing("zstd", "zst", (ZSTD_MAGIC, *SKIPPABLE_MAGICS), zstd_frames, ".tzst"),
 )
-PACKED_NAMES: Final = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+"""Every way in which archives are packed, a line each; their ends stand in no other place."""
+PROGRAMS: Final = " or ".join(
+    [", ".join(packing.name for packing in PACKINGS[:-1]), PACKINGS[-1].name]
+)
+"""The names of the programs, for people."""
+PACKED_NAMES: Final = tuple(end for packing in PACKINGS for end in packing.ends)
 """What names of packed archives end in, in lower case."""
 _PACKED: Final = re.compile(rf"(.+)(?:{'|'.join(map(re.escape, PACKED_NAMES))})", re.IGNORECASE)
-MAGICS: Final = tuple(packing.magic for packing in PACKINGS)
-"""What packed data begin with that can be unpacked."""
 
 
 def plain_name(file: str) -> str | None:
@@ -71,7 +95,7 @@ def plain_name(file: str) -> str | None:
 
 def packing_of(head: bytes) -> Packing | None:
     """Return how data are packed that begin with `head`; None: not at all, or otherwise."""
-    return next((each for each in PACKINGS if head.startswith(each.magic)), None)
+    return next((each for each in PACKINGS if head.startswith(each.magics)), None)
 
 
 def unpacked(
@@ -82,7 +106,7 @@ def unpacked(
 ) -> Iterator[bytes]:
     """Yield what was packed, at most 256 KiB at a time.
 
-    One stream may follow another, as programs write them that pack in parallel, and zeros the last.
+    One stream may follow another, as programs write them that pack in parallel.
 
     Args:
         archive: what errors name.
@@ -94,35 +118,24 @@ def unpacked(
         ArchiveRefused: a stream is truncated, fails its checksum, is followed by what is none, or
             stands for far more bytes than archives of files do.
     """
-    stream = packing.decoder()
-    at = size = 0
-    found = "the end of the file"
+    source, size = Packed(reader.read, look), 0
     try:
-        while view := reader.read(at, _STEP):
-            look(view)
-            at += len(view)
-            packed = bytes(view)
-            while packed or not (stream.eof or stream.needs_input):
-                if stream.eof:
-                    packed = packed.lstrip(b"\0")
-                    if not packed:
-                        break
-                    stream = packing.decoder()
-                piece = stream.decompress(packed, _STEP)
-                size += len(piece)
-                if size > _ALWAYS_UNPACKED + _MAX_PACKING * at:
-                    raise _packed_too_well(archive, packing, at, size)
-                if piece:
-                    yield piece
-                packed = stream.unused_data if stream.eof else b""
-        if stream.eof:
-            return
+        for piece in packing.pieces(source):
+            size += len(piece)
+            if size > _ALWAYS_UNPACKED + _MAX_PACKING * source.at:
+                raise _packed_too_well(archive, packing, source.at, size)
+            if piece:
+                yield piece
+    except EOFError:
+        found = "the end of the file"
     except _DAMAGED as error:
         found = f"damaged data: {error}"
+    else:
+        return
     raise ArchiveRefused(
         f"the {packing.name} stream is damaged or ends too early",
         file=str(archive),
-        place=f"byte {at} of the packed file, or up to {_STEP} before it",
+        place=f"byte {source.at} of the packed file, or up to {STEP} before it",
         expected="a whole stream, of the CRC at its end",
         found=found,
         remedy=COMPARE_MD5,
@@ -133,7 +146,7 @@ def _packed_too_well(archive: Location, packing: Packing, at: int, size: int) ->
     return ArchiveRefused(
         f"the {packing.name} stream stands for far more bytes than archives of small files do",
         file=str(archive),
-        place=f"byte {at} of the packed file, or up to {_STEP} before it",
+        place=f"byte {at} of the packed file, or up to {STEP} before it",
         expected=f"at most {_ALWAYS_UNPACKED >> 20} MiB, and {_MAX_PACKING} bytes for each beyond",
         found=f"{size} bytes or more",
         remedy=f"{COMPARE_MD5}; an archive that is right is taken unpacked, as a plain tar",

@@ -15,6 +15,9 @@ from typing import Final
 GZIP_MAGIC: Final = b"\x1f\x8b"
 BZIP2_MAGIC: Final = b"BZh"
 XZ_MAGIC: Final = b"\xfd7zXZ\x00"
+ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
+SKIPPABLE_MAGICS: Final = tuple(bytes([0x50 + n]) + b"\x2a\x4d\x18" for n in range(16))
+"""What frames of zstd begin with that are to be skipped, such as those that pzstd writes first."""
 HEAD_BYTES: Final = 512
 """How many first bytes of a file are enough to recognise it."""
 
@@ -49,7 +52,7 @@ _SIGNATURES: Final = (
     (b"PK\x05\x06", Foreign("a zip archive", "unzip {file}")),
     (XZ_MAGIC, Foreign("xz data", "xz -dc {file}")),
     (BZIP2_MAGIC, Foreign("bzip2 data", "bzip2 -dc {file}")),
-    (b"\x28\xb5\x2f\xfd", Foreign("zstd data", "zstd -dc {file}")),
+    (ZSTD_MAGIC, Foreign("zstd data", "zstd -dc {file}")),
     (b"\x04\x22\x4d\x18", Foreign("lz4 data", "lz4 -dc {file}")),
     (b"LZIP", Foreign("lzip data", "lzip -dc {file}")),
     (b"7z\xbc\xaf\x27\x1c", Foreign("a 7z archive", "7z x {file}")),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from pipeline import storage
-from pipeline.archives.decompression import packing_of, unpacked
+from pipeline.archives.decompression import PROGRAMS, packing_of, unpacked
 from pipeline.archives.passage import FileAtRest, Progress, Read
 from pipeline.archives.signatures import HEAD_BYTES, recognise
 from pipeline.archives.tar import BLOCK
@@ -77,7 +77,7 @@ def not_packed(packed: Location, head: bytes) -> ArchiveRefused:
         "the archive is not packed as its name says",
         file=str(packed),
         place="its first bytes",
-        expected="data that gzip, bzip2 or xz has packed",
+        expected=f"data that {PROGRAMS} has packed",
         found=foreign.kind if foreign else "other data",
         remedy="a browser may have unpacked it while it was saved: get it again, or give the plain"
         " tar a name in .tar and name that instead, in a configuration with the MD5 that it has",

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import gzip
 import io
+import shutil
+import subprocess
 import tarfile
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from support import mini_source
 
 from pipeline.archives import decompression
 from pipeline.archives.compressed import read_members, unpacked
 from pipeline.archives.tar import Member
-from pipeline.errors import ArchiveMissing, ArchiveRefused
+from pipeline.errors import ArchiveMissing, ArchiveRefused, TransientError
 
 MIB = 1 << 20
+CHECKED: Final = bytes.fromhex("28b52ffd0458910000746865206279746573206f662061207461724511629a")
+"""What the program zstd packs `the bytes of a tar` into: a frame with a checksum."""
 FILES = {f"{at % 7}/{at}.xml": b"%d" % at * at for at in range(60)}
 
 
@@ -139,6 +145,99 @@ def test_what_follows_a_gzip_stream_and_is_none_is_refused(archive: Path) -> Non
     archive.write_bytes(gzip.compress(tar_of(FILES)) + b"and more of it")
     with pytest.raises(ArchiveRefused, match="gzip stream is damaged"):
         contents(archive)
+
+
+def zstd(content: bytes) -> bytes:
+    """Pack as most libraries do: a frame without a checksum."""
+    packed: bytes = pa.compress(content, codec="zstd", asbytes=True)
+    return packed
+
+
+SKIPPED: Final = b"\x50\x2a\x4d\x18\x04\x00\x00\x00size"
+"""A frame that is to be skipped, as pzstd writes one before each of its own."""
+
+
+def test_frames_of_zstd_may_follow_one_another_and_some_are_skipped(archive: Path) -> None:
+    content = tar_of(FILES)
+    parts = [content[first : first + 9000] for first in range(0, len(content), 9000)]
+    assert len(parts) > 3
+    archive.write_bytes(b"".join(SKIPPED + zstd(part) for part in parts))
+    assert contents(archive) == FILES
+    archive.write_bytes(b"".join(zstd(part) for part in parts))
+    assert contents(archive) == FILES
+
+
+@pytest.mark.parametrize("program", ["zstd", "pzstd"])
+def test_what_the_programs_of_zstd_pack_is_read_and_its_damage_found(
+    archive: Path, program: str
+) -> None:
+    if shutil.which(program) is None:
+        pytest.skip(f"{program} is not here")
+    noise = np.random.default_rng(5)
+    files = {f"{number}.jpg": noise.bytes(MIB) for number in range(3)}
+    run = subprocess.run(
+        [program, "-q", "-c"], input=tar_of(files), capture_output=True, check=True
+    )
+    archive.write_bytes(run.stdout)
+    assert contents(archive) == files
+    damaged = bytearray(run.stdout)
+    damaged[MIB] ^= 1
+    archive.write_bytes(damaged)
+    with pytest.raises(ArchiveRefused, match="zstd stream is damaged"):
+        contents(archive)
+
+
+@pytest.mark.parametrize("cut", [4, 5, 30, 400, -9, -1])
+def test_a_truncated_zstd_file_is_refused(archive: Path, cut: int) -> None:
+    whole = zstd(tar_of(FILES))
+    archive.write_bytes(whole[:cut])
+    with pytest.raises(ArchiveRefused, match="zstd stream is damaged or ends too early") as caught:
+        contents(archive)
+    assert caught.value.file == str(archive)
+    assert str(caught.value.place).startswith(f"byte {len(whole[:cut])} ")
+
+
+def test_a_zstd_file_without_its_last_frames_is_refused(archive: Path) -> None:
+    content = tar_of(FILES)
+    archive.write_bytes(zstd(content[:3000]))
+    with pytest.raises(ArchiveRefused, match="tar archive ends too early"):
+        contents(archive)
+
+
+@pytest.mark.parametrize("more", [b"and more of it", zstd(b"")[:3]])
+def test_what_follows_a_frame_of_zstd_and_is_none_is_refused(archive: Path, more: bytes) -> None:
+    archive.write_bytes(zstd(tar_of(FILES)) + more)
+    with pytest.raises(ArchiveRefused, match="zstd stream is damaged"):
+        contents(archive)
+
+
+def test_a_checksum_of_zstd_that_is_wrong_is_refused(archive: Path) -> None:
+    content = bytearray(CHECKED)
+    archive.write_bytes(content)
+    assert b"".join(unpacked(archive)) == b"the bytes of a tar"
+    content[-1] ^= 1
+    archive.write_bytes(content)
+    with pytest.raises(ArchiveRefused, match="zstd stream is damaged") as caught:
+        list(unpacked(archive))
+    assert "checksum" in str(caught.value.found)
+
+
+def test_what_happens_while_zstd_is_unpacked_comes_through(archive: Path) -> None:
+    archive.write_bytes(zstd(tar_of(FILES)))
+
+    def changed(_: memoryview) -> None:
+        raise TransientError("it was changed", file="a")
+
+    with pytest.raises(TransientError):
+        list(unpacked(archive, changed))
+
+
+def test_a_window_of_zstd_that_takes_too_much_memory_is_refused(archive: Path) -> None:
+    head = CHECKED[:4] + b"\x00\x98"  # a window of 512 MiB
+    archive.write_bytes(head + CHECKED[6:-4])
+    with pytest.raises(ArchiveRefused, match="zstd stream is damaged") as caught:
+        list(unpacked(archive))
+    assert "memory" in str(caught.value.found)
 
 
 @pytest.mark.parametrize("content", [b"", b"\x1f", b"<html>" * 200, tar_of(FILES)[:3000]])

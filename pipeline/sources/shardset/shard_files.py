@@ -24,8 +24,8 @@ from pipeline.storage import Location
 from pipeline.storage.clutter import is_clutter
 
 TAR: Final = ".tar"
-_ARCHIVES: Final = (TAR, ZIP, PARQUET, *PACKED_NAMES, ".tar.zst")
-"""What names of archives end in: also of tars that are packed in a way that is refused, by name."""
+_ARCHIVES: Final = (TAR, ZIP, PARQUET, *PACKED_NAMES)
+"""What names of archives end in."""
 _ENDS: Final = (
     *(*_ARCHIVES, ".tfrecord", ".tfrecords", ".tfrec", ".record", ".rec"),
     *foreign.ENDS,

@@ -7,10 +7,12 @@ import gzip
 import lzma
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import inprocess
+import pyarrow as pa
 import pytest
 from drawnlists import encoded
 from drawnshards import tar
@@ -29,6 +31,8 @@ PACK: Final[dict[str, Callable[[bytes], bytes]]] = {
     ".TAR.GZ": gzip.compress,
     ".tar.bz2": bz2.compress,
     ".tar.xz": lzma.compress,
+    ".tar.zst": partial(pa.compress, codec="zstd", asbytes=True),
+    ".tzst": partial(pa.compress, codec="zstd", asbytes=True),
 }
 
 

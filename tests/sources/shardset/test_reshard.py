@@ -371,7 +371,8 @@ def test_what_cannot_be_read_is_refused_with_its_place(tmp_path: Path, out: Path
         "imagelist", tmp_path / "b.tar.gz", "--out", out, status=3
     )
     lay(tmp_path / "b.tar.zst", b"\x28\xb5\x2f\xfd")
-    assert "zstd -dc" in run("imagelist", tmp_path / "b.tar.zst", "--out", out, status=3)
+    said = run("imagelist", tmp_path / "b.tar.zst", "--out", out, status=3)
+    assert "the zstd stream is damaged or ends too early" in said
     lay(tmp_path / "c.tfrecord", whole)
     assert "no shard of a format" in run("reshard", tmp_path / "c.tfrecord", "--out", out, status=3)
     tar(tmp_path / "d.tar", [*SAMPLES, ("c.jpg", encoded(3)), ("c.cls", b"cat")])

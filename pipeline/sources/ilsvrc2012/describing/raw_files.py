@@ -29,7 +29,7 @@ class RawFiles:
 
     Attributes:
         tars: plain tars.
-        packed: what gzip, bzip2 or xz has packed.
+        packed: what is packed as a whole, see `decompression.PACKINGS`.
         texts: files that may be lists of labels.
         refused: what is called as an archive is, or is one, and cannot be read -> why.
         others: names of all other files.
