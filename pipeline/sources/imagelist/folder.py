@@ -11,7 +11,8 @@ where only the folder itself is looked at.
 What that program does in silence is refused here: no image at all, a folder that cannot be
 read or that leads back into itself, a name that the list cannot express, options without effect.
 Clutter (`pipeline.storage.clutter`) is passed over, which that program does not do: its hidden
-folders become classes. Without clutter the lists are the same.
+folders become classes. So is the page of an output that lies there. Without both the lists are
+the same.
 
 Source: tools/im2rec.py in apache/mxnet 1.9.1.
 """
@@ -36,6 +37,7 @@ from pipeline.catalog import class_table as classtable
 from pipeline.catalog.class_table import ClassTable, FolderClasses
 from pipeline.errors import TreeRefused, UsageError
 from pipeline.sources.glance import Note, no_note
+from pipeline.sources.imagelist.own_pages import is_page
 from pipeline.storage import Location
 from pipeline.storage.clutter import NOTHING, PassedOver, is_clutter, passed_over
 
@@ -261,9 +263,10 @@ def _walk(
                 remedy="remove the link",
             )
         note(place)
-        entries, left = list[storage.Entry](), list[str]()
-        for entry in sorted(storage.kinds(place)):
-            if not is_clutter(entry.name):
+        entries, left, there = list[storage.Entry](), list[str](), sorted(storage.kinds(place))
+        names = {entry.name for entry in there}
+        for entry in there:
+            if not (is_clutter(entry.name) or is_page(entry.name, names)):
                 entries.append(entry)
             elif recursive or entry.kind != "folder":
                 left.append(entry.name)

@@ -15,6 +15,7 @@ from pipeline import storage
 from pipeline.catalog.class_table import normal
 from pipeline.errors import TreeRefused
 from pipeline.sources.imagelist import folder as listing
+from pipeline.sources.imagelist.own_pages import is_page
 from pipeline.storage import Location
 from pipeline.storage.clutter import is_clutter
 
@@ -60,7 +61,8 @@ def find(root: Location, extensions: Sequence[str]) -> tuple[str, ...]:
         root: the folder.
         extensions: what names of images end in.
     """
-    inner = [name for name in storage.folders(root, links=True) if not is_clutter(name)]
+    there = storage.folders(root, links=True)
+    inner = [name for name in there if not (is_clutter(name) or is_page(name, there))]
     children = {
         name: frozenset(normal(c) for c in storage.folders(root / name, links=True))
         for name in inner

@@ -119,8 +119,10 @@ def test_an_extension_that_no_name_can_have_is_refused(tmp_path: Path, extension
         (["__MACOSX/cat/._a.jpg", "__MACOSX/dog/._b.jpg", "cat/._a.jpg"], 2),
         (["lost+found/#1.jpg", "#recycle/dog/b.jpg", "dog/Thumbs.db"], 3),
         (["cat/a.jpg:Zone.Identifier"], 1),
+        ([".shardmill/job.json", "report/0a1b/train/00000.jpg", "report/index.html"], 2),
+        (["out/.shardmill/job.json", "out/report/0a1b/train/00000.jpg"], 2),
     ],
-    ids=["jupyter", "synology", "macos", "disks", "windows"],
+    ids=["jupyter", "synology", "macos", "disks", "windows", "output", "output in a folder"],
 )
 def test_clutter_is_no_class_and_no_image_and_is_counted(
     tmp_path: Path, left: list[str], counted: int
@@ -132,6 +134,12 @@ def test_clutter_is_no_class_and_no_image_and_is_counted(
     assert other.paths.equals(one.paths)
     assert (one.clutter.count, other.clutter.count, other.ignored) == (0, counted, 0)
     assert all(any(name.startswith(shown) for name in left) for shown in other.clutter.examples)
+
+
+def test_a_class_that_is_called_as_the_page_of_an_output_is_a_class(tmp_path: Path) -> None:
+    fill(tmp_path, [".shardmill/job.json", "report/a.jpg", "papers/report/b.jpg"])
+    assert scan(tmp_path / "papers", recursive=True).folders == ("report",)
+    assert scan(tmp_path, recursive=True).folders == ("papers/report",)
 
 
 def test_folders_of_clutter_are_not_said_where_no_folder_is_walked(tmp_path: Path) -> None:
