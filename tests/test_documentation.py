@@ -35,7 +35,8 @@ _DONE = (
     *("dbcollection-cache", "worker"),
 )
 _OF_OTHERS = {"--no-binary", "--no-deps", "--force-reinstall", "--local-scheduler", "--module"}
-_OF_OTHERS |= {"--address", "--host", "--port", "--help", "--images", "--nworkers", "--nthreads"}
+_OF_OTHERS |= {"--address", "--host", "--port", "--help", "--nworkers", "--nthreads"}
+_OF_OTHERS |= {"--images", "--source"}  # of the roots of Luigi
 _OF_OTHERS |= {"--memory-limit"}
 _OF_OTHERS |= {"--owner", "--group", "--numeric-owner", "--mode", "--mtime"}  # of GNU tar
 
