@@ -89,7 +89,7 @@ class ParquetRows:
     def __init__(self, path: Location) -> None:
         self.path = path
         self._stack = ExitStack()
-        self.file = _opened(self._stack, path)
+        self.file = opened(self._stack, path)
         column = image_column(self.file.schema_arrow) or ""
         if not column and not path_column(self.file.schema_arrow):
             raise ArchiveRefused(
@@ -121,7 +121,7 @@ class ParquetRows:
             try:
                 read = self.file.read_row_group(group, [self.column], use_threads=False)
             except (pa.ArrowException, OSError) as error:
-                raise _damaged(self.path, error) from error
+                raise damaged(self.path, error) from error
             column = read.column(0).combine_chunks()
             if pa.types.is_struct(column.type):
                 column = column.flatten()[column.type.get_field_index(_BYTES)]
@@ -168,18 +168,24 @@ def has_images(path: Location, *, or_paths: bool = False) -> bool:
         ArchiveRefused: it is no Parquet file.
     """
     with ExitStack() as stack:
-        schema = _opened(stack, path).schema_arrow
+        schema = opened(stack, path).schema_arrow
         return bool(image_column(schema) or (or_paths and path_column(schema)))
 
 
-def _opened(stack: ExitStack, path: Location) -> pq.ParquetFile:
+def opened(stack: ExitStack, path: Location) -> pq.ParquetFile:
+    """Return a Parquet file that is open as long as a stack.
+
+    Raises:
+        ArchiveRefused: it is no Parquet file.
+    """
     try:
         return pq.ParquetFile(stack.enter_context(storage.open_arrow(path)))
     except (pa.ArrowException, OutputDamaged) as error:
-        raise _damaged(path, error) from error
+        raise damaged(path, error) from error
 
 
-def _damaged(path: Location, error: Exception) -> ArchiveRefused:
+def damaged(path: Location, error: Exception) -> ArchiveRefused:
+    """Return the refusal of a file that the library does not read."""
     return ArchiveRefused(
         "the Parquet file is damaged, cut short, or none",
         file=str(path),

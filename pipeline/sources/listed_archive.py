@@ -15,6 +15,7 @@ from pipeline.quantities import counted
 from pipeline.sources import split_names
 from pipeline.sources.glance import Glance
 from pipeline.sources.imagelist import list_tables as listtables
+from pipeline.sources.imagelist import parquet_list
 from pipeline.sources.imagelist.annotated import opening
 from pipeline.sources.imagelist.columns import Columns
 from pipeline.sources.member_matching import Matching
@@ -35,9 +36,11 @@ class ListedArchive(ShardSet):
     @staticmethod
     def is_meant(job: Job) -> bool:
         """Whether a list is named, and an archive as what its paths begin in."""
-        listed = bool(job.images) and not job.packed and not shard_files.is_archive(job.images)
+        is_list = not shard_files.is_archive(job.images) or parquet_list.is_meant(job)
         return (
-            listed
+            bool(job.images)
+            and not job.packed
+            and is_list
             and shard_files.is_archive(job.root)
             and not storage.is_folder(storage.parse(job.root))
         )

@@ -9,7 +9,7 @@ from pipeline import digests
 from pipeline.errors import UsageError
 
 _LONGEST: Final = 200  # with what files of a split add, it fits the 255 bytes of a file name
-_LIST: Final = re.compile(r"\.(?:lst|csv|tsv|jsonl|ndjson|json)\Z")
+_LIST: Final = re.compile(r"\.(?:lst|csv|tsv|jsonl|ndjson|parquet|json)\Z")
 _COCO: Final = re.compile(r"instances_(.+)\.json")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]*")
 

@@ -88,10 +88,10 @@ INPUT_OPTIONS: Final = (
         flag="--images",
         kind=Kind.PATH,
         group=Group.INPUT,
-        help="Image list (.csv, .tsv, .jsonl or .ndjson with the columns path and label, or the"
-        " form of im2rec), annotations with boxes (.json of COCO, or a folder of XML of VOC), a"
-        " folder of images, or a .tar, .zip or .parquet of them; or its s3:// address, and of a"
-        " list also one of a web server.",
+        help="Image list (.csv, .tsv, .jsonl or .ndjson with the columns path and label, .parquet"
+        " with these where --root is given, or the form of im2rec), annotations with boxes (.json"
+        " of COCO, or a folder of XML of VOC), a folder of images, or a .tar, .zip or .parquet of"
+        " them; or its s3:// address, and of a list also one of a web server.",
         commands=(LIST,),
         field="images",
         metavar="LIST_OR_FOLDER",

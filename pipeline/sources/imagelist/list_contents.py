@@ -6,6 +6,7 @@ from typing import Final
 
 from pipeline import storage
 from pipeline.archives import signatures
+from pipeline.archives.parquet_rows import is_parquet
 from pipeline.errors import BadAnnotation
 from pipeline.sources.imagelist.lst_refusals import refused
 from pipeline.storage import Location
@@ -14,9 +15,10 @@ _WANTED: Final = "a text: the form of im2rec, CSV or TSV with a header, or JSONL
 _ZIPS: Final = (b"PK\x03\x04", b"PK\x05\x06")
 _WORKBOOK_PARTS: Final = (b"[Content_Types].xml", b"xl/", b"_rels/.rels")
 _AS_TEXT: Final = "save it as CSV in UTF-8, with a header, from the program that has made it"
+_PARQUET: Final = b"PAR1"
 _KINDS: Final = (
     (
-        b"PAR1",
+        _PARQUET,
         "a Parquet file",
         'write it as CSV: python -c \'import pandas; pandas.read_parquet("LIST")'
         '.to_csv("NEW.csv", index=False)\'',
@@ -40,10 +42,13 @@ def check(path: Location) -> None:
     """Check that a file may be an image list, by its first bytes.
 
     Raises:
-        BadAnnotation: it is of a known kind that is no text; its name and a remedy are said.
+        BadAnnotation: it is of a known kind that is no text, nor Parquet by its name, too; its name
+            and a remedy are said.
         Vanished: there is no such file.
     """
     head = first_bytes(path)
+    if head.startswith(_PARQUET) and is_parquet(path.name):
+        return
     named = _named(head)
     if named is not None:
         kind, remedy = named

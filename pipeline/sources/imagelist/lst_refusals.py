@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from pipeline.archives.parquet_rows import is_parquet
 from pipeline.errors import BadAnnotation
 from pipeline.storage import Location
 
@@ -51,11 +52,12 @@ def check_text(path: Location, first: int, content: bytes) -> None:
 def refused(
     path: Location, line: int, what: str, expected: str, found: str, remedy: str = REMEDY
 ) -> BadAnnotation:
-    """Return the refusal of a line."""
+    """Return the refusal of a line, of Parquet that of a row."""
+    unit = "row" if is_parquet(path.name) else "line"
     return BadAnnotation(
         what,
         file=str(path),
-        place=f"line {line}",
+        place=f"{unit} {line}",
         expected=expected,
         found=found,
         remedy=remedy,

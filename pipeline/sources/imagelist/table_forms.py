@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from pipeline import storage
-from pipeline.sources.imagelist import csv_rows, json_rows
+from pipeline.archives.parquet_rows import PARQUET
+from pipeline.sources.imagelist import csv_rows, json_rows, parquet_list
 from pipeline.sources.imagelist import list_contents as listcontents
 from pipeline.sources.imagelist import split_column as splitcolumn
 from pipeline.sources.imagelist.columns import Row
@@ -22,6 +23,7 @@ FORMS: Final[Mapping[str, ReadRows]] = {
     ".tsv": csv_rows.tab_rows,
     ".jsonl": json_rows.rows,
     ".ndjson": json_rows.rows,
+    PARQUET: parquet_list.rows,
 }
 """Every form of such a list, a line each: what its name ends in, and what reads it."""
 
@@ -29,7 +31,10 @@ _HEADERS: Final[Mapping[ReadRows, Callable[[Location], tuple[str, ...]]]] = {
     csv_rows.comma_rows: csv_rows.comma_header,
     csv_rows.tab_rows: csv_rows.tab_header,
     json_rows.rows: json_rows.header,
+    parquet_list.rows: parquet_list.header,
 }
+TYPED: Final[frozenset[ReadRows]] = frozenset({json_rows.rows, parquet_list.rows})
+"""Those whose values say themselves whether they are texts or numbers."""
 
 _OF_IM2REC: Final = re.compile(rb"[ \t]*\+?[0-9]+[ \t]+[+-]?[0-9.][0-9.eE+-]*[ \t]")
 

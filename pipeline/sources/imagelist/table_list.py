@@ -1,4 +1,4 @@
-"""Image lists whose columns have names: CSV, TSV and JSONL; a path and a label an image.
+"""Image lists whose columns have names: CSV, TSV, JSONL, Parquet; a path and a label an image.
 
 Labels are numbers, stored as they stand there, or texts: then these are the classes, numbered from
 0 in the order of their names, or by a table of classes that is given. A list is read twice, once
@@ -22,7 +22,6 @@ from pipeline import names as rule
 from pipeline.catalog import class_table as classtable
 from pipeline.catalog.class_table import ClassTable, FolderClasses
 from pipeline.errors import BadAnnotation, TransientError, abbreviate
-from pipeline.sources.imagelist import json_rows
 from pipeline.sources.imagelist import keys as imagekeys
 from pipeline.sources.imagelist import label_values as labelvalues
 from pipeline.sources.imagelist import split_column as splitcolumn
@@ -186,11 +185,12 @@ def _path(file: Location, line: int, cell: Cell) -> str:
 
 
 def _is_number(label: Cell, path: Location) -> bool:
-    """Whether a label is a number: of JSONL by its type, of the others by its form."""
+    """Whether a label is a number: by its type if the form has types, else by its form."""
     if not isinstance(label, str):
         return True
-    is_json = tableforms.reader(path) is json_rows.rows
-    return not is_json and labelvalues.is_number(label.strip(BLANKS))
+    return tableforms.reader(path) not in tableforms.TYPED and labelvalues.is_number(
+        label.strip(BLANKS)
+    )
 
 
 def _number(file: Location, line: int, cell: Cell) -> float:

@@ -24,6 +24,7 @@ from pipeline.shards import foreign
 from pipeline.sources import split_names
 from pipeline.sources.data_set import DataSet
 from pipeline.sources.glance import Glance
+from pipeline.sources.imagelist import parquet_list
 from pipeline.sources.inputs import Archive
 from pipeline.sources.shard_count import shard_count
 from pipeline.sources.shardset import (
@@ -47,7 +48,6 @@ from pipeline.storage.local.input_file import check_shareable
 
 READ_AT_ONCE: Final = 64 << 20
 """Bytes of shards that are read within the command: more are read by its workers before it."""
-_SHOWN: Final = 3
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -68,7 +68,8 @@ class ShardSet(DataSet):
     @staticmethod
     def is_meant(job: Job) -> bool:
         """Whether shards are named, or a tar where a list or a folder could be."""
-        return bool(job.images) and (job.packed or shard_files.is_archive(job.images))
+        is_archive = shard_files.is_archive(job.images) and not parquet_list.is_meant(job)
+        return bool(job.images) and (job.packed or is_archive)
 
     @classmethod
     def of(cls, job: Job, taken: Iterable[str] = ()) -> Self:
@@ -155,9 +156,8 @@ class ShardSet(DataSet):
     def beside(self) -> Iterator[str]:
         """Yield what lies beside the shards."""
         if self.others:
-            shown = ", ".join(self.others[:_SHOWN])
             others = counted(len(self.others), "file")
-            yield f"passed over beside the shards: {others}, e.g. {shown}"
+            yield f"passed over beside the shards: {others}, e.g. {', '.join(self.others[:3])}"
 
     @cached_property
     def _found(self) -> dict[str, tuple[Found, Glance]]:
@@ -247,7 +247,7 @@ class ShardSet(DataSet):
     def _class_names(self, name: str, *, of_objects: bool = False) -> tuple[str, ...]:
         """All classes as the Parquet files of a split name them; none where they do not agree."""
         columns = parquet_columns.OBJECTS if of_objects else (self._label_column,)
-        files = filter(is_parquet, self.files[name])
+        files = [each for each in self.files[name] if is_parquet(each)]
         said = {parquet_columns.class_names(self.root, each, *columns) for each in files}
         return said.pop() if len(said) == 1 else ()
 
