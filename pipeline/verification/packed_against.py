@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow.compute as pc
 
 from pipeline import storage
-from pipeline.archives.decompression import PACKED_NAMES, plain_name
+from pipeline.archives.decompression import plain_name
 from pipeline.catalog import plan as plans
 from pipeline.errors import ArchiveMissing, NoPermission, NoSpace, OutputDamaged
 from pipeline.sources.inputs import NO_MD5, Archive
@@ -62,11 +62,13 @@ def _packed(raw: Path, outputs: Iterable[FinishedOutput]) -> Iterator[Archive]:
                 yield Archive(images.file, plain, "", images.md5, None, packed=images.file)
         elif images.list is not None and storage.stat(output.plan) is not None:
             plans_of_lists[output.plan] = None
-    for plain in sorted({tar for plan in plans_of_lists for tar in _tars(plan)}):
-        names = (f"{plain.removesuffix(_TAR)}{end}" for end in PACKED_NAMES)
-        packed = [name for name in names if _is_packed_alone(raw, plain, name)]
-        if packed:
-            yield Archive(packed[0], plain, "", NO_MD5, None, packed=packed[0], is_shard=True)
+    tars = {tar for plan in plans_of_lists for tar in _tars(plan)}
+    for folder in sorted({tar.rpartition("/")[0] for tar in tars}):
+        for name in sorted(entry.name for entry in storage.kinds(storage.below(raw, folder))):
+            packed = f"{folder}/{name}" if folder else name
+            plain = plain_name(packed)
+            if plain in tars and _is_packed_alone(raw, plain, packed):
+                yield Archive(packed, plain, "", NO_MD5, None, packed=packed, is_shard=True)
 
 
 def _is_packed_alone(raw: Path, plain: str, packed: str) -> bool:

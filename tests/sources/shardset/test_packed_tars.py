@@ -133,16 +133,22 @@ def test_what_is_seen_of_it_stays_when_it_is_unpacked(run: Run, tmp_path: Path, 
     assert raw_archives.seen(resolved) == {"a.tar": path.stat().st_size}
 
 
+@pytest.mark.parametrize("end", [".tar.gz", ".TAR.GZ"])
 def test_verify_unpacks_it_for_as_long_as_it_compares(
-    run: Run, tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
-    path = packed(tmp_path / "in.tar.gz")
+    path = packed(tmp_path / f"in{end}")
     run("imagelist", path)
     before = names(tmp_path)
     compared = inprocess.verify(monkeypatch, out, "--against", tmp_path)
     assert compared.status == 0, compared.said
     assert "4 compared with their sources" in compared.said
     assert names(tmp_path) == before
+    linked = tmp_path / "links" / path.name
+    linked.parent.mkdir()
+    linked.symlink_to(path)
+    compared = inprocess.verify(monkeypatch, out, "--against", linked.parent)
+    assert "4 compared with their sources" in compared.said
     other = packed(tmp_path / "other.tar.gz", 5)
     path.write_bytes(other.read_bytes())
     differs = inprocess.verify(monkeypatch, out, "--against", tmp_path)
