@@ -40,6 +40,10 @@ def _prepare(job: Job, how: How) -> int:
     begin()
     if how.dry_run:
         return _plan(what, how)
+    if COLLECTING.is_complete(job):
+        with _noting_refusals(job, how.supervisor(job, COLLECTING).name):
+            code = _already_collected(what)
+            return prepare_job(job, how) if what.options.reaches("plan") else code
     with sharing(job.folder, no_overlap=how.no_overlap) as is_ours:
         if not is_ours:
             return OVERLAP
@@ -71,15 +75,21 @@ def _plan(what: Collection, how: How) -> int:
     return prepare_job(what.job, how) if what.options.reaches("plan") else report.COMPLETE
 
 
+def _already_collected(what: Collection) -> int:
+    """Say that all is collected; return the exit status.
+
+    No lock is taken for that: the output may be one that nobody here may write.
+    """
+    COLLECTING.sweep(what.job)
+    collected.list_failures(what)  # another selection may have written its own
+    code = collected.complete(what, "already complete")
+    _record_complete(what, code)
+    return code
+
+
 def _collect(what: Collection, how: How, supervisor: Supervisor) -> int:
     """Collect what is not there yet; return the exit status."""
     job = what.job
-    if COLLECTING.is_complete(job):
-        COLLECTING.sweep(job)
-        collected.list_failures(what)  # another selection may have written its own
-        code = collected.complete(what, "already complete")
-        _record_complete(what, code)
-        return code
     readiness.check(what)
     if what.options.offline and (note := readiness.archives_note(what)):
         say(f"needed in {what.raw}, too, where masks are not there yet: {note}", err=True)

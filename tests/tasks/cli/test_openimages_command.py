@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from xml.etree import ElementTree as ET
 
 import inprocess
@@ -20,6 +20,7 @@ from openimagesbucket import Bucket, answer, denied, held
 
 import tasks  # noqa: F401 - registers Luigi's roots
 from pipeline import paths, storage
+from pipeline.errors import NoPermission
 from pipeline.images import opencv
 from pipeline.sources.openimages.tables import GROUP
 from pipeline.state import run_end
@@ -390,6 +391,23 @@ def test_another_command_at_work_is_left_alone_when_that_is_asked_for(
         ended = run("--class", "Bear", "--no-overlap")
     assert (ended.status, bucket.log) == (10, [])
     assert "another command is at work" in ended.said
+
+
+def test_a_finished_output_that_may_not_be_written_is_complete(
+    run: Run, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def not_permitted(path: Path, **_: object) -> NoReturn:
+        raise NoPermission("not permitted (Read-only file system)", file=str(path))
+
+    for until in ("images", "shards"):
+        given = ("--class", "Bear", "--split", "train", "--until", until)
+        assert run(*given).status == 4  # one image is absent
+        before = len(bucket.log)
+        with monkeypatch.context() as patch:
+            patch.setattr(storage, "shared_lock", not_permitted)
+            again = run(*given)
+        assert (again.status, bucket.log[before:]) == (4, []), again.said
+        assert "already complete" in again.said
 
 
 def test_an_interrupted_command_goes_on_where_it_was(
