@@ -96,7 +96,9 @@ def read(
             empty = False
             yield table
     if empty:
-        raise refused(path, 1, "no image in the list", "a line for each image", "nothing")
+        what, wanted = "no image in the list", "a line for each image"
+        remedy = "write a line for each image: an id, its label and its path, with TABs between"
+        raise refused(path, 1, what, wanted, "nothing", remedy)
     twice = _repeated(ids)
     if twice is not None:
         raise _used_twice(path, label_width, twice)
@@ -255,4 +257,5 @@ def _used_twice(path: Location, width: int | None, key: int) -> BadAnnotation:
     lines = (line for table in same_id for line in table["line"].to_pylist())
     first, second = itertools.islice(lines, 2)
     what, wanted = f"id {key} stands there twice", "an id of its own for each image"
-    return refused(path, second, what, wanted, f"it is in line {first}, too")
+    remedy = "give one of the two lines another id, or leave it out"
+    return refused(path, second, what, wanted, f"it is in line {first}, too", remedy)

@@ -202,7 +202,9 @@ def test_a_line_without_an_end_is_refused_before_it_fills_the_memory(path: Path)
 
 @pytest.mark.parametrize("content", ["", "\n", "\ufeff", " \r\n\t\n"])
 def test_a_list_of_nothing_is_refused(path: Path, content: str) -> None:
-    assert refused(path, content).what == "no image in the list"
+    refusal = refused(path, content)
+    assert refusal.what == "no image in the list"
+    assert "a line for each image" in str(refusal.remedy)
 
 
 def test_a_list_that_is_not_there_is_missed(path: Path) -> None:
@@ -233,6 +235,7 @@ def test_an_id_that_stands_there_twice_is_refused_with_both_lines(path: Path, pl
     refusal = refused(path, "\n" + plain(ids))
     assert refusal.what == "id 0 stands there twice"
     assert (refusal.place, refusal.found) == (f"line {place + 2}", "it is in line 2, too")
+    assert "another id" in str(refusal.remedy)
 
 
 def test_an_id_may_stand_there_twice_where_that_is_wanted(path: Path) -> None:
