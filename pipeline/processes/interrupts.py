@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType
@@ -24,6 +25,13 @@ def interrupting() -> list[signal.Signals]:
     return numbers
 
 
+def catch() -> None:
+    """Have these signals interrupt this process, a command, wherever they come."""
+    for number in interrupting():
+        signal.signal(number, interrupt)
+    sys.unraisablehook = _interrupt_if_lost
+
+
 def interrupt(number: int, frame: FrameType | None) -> None:
     """Interrupt what the main thread does: the handler of a command for these signals.
 
@@ -35,6 +43,18 @@ def interrupt(number: int, frame: FrameType | None) -> None:
     """
     if not _is_importing(frame):
         raise KeyboardInterrupt
+    _send_again(number)
+
+
+def _interrupt_if_lost(lost: sys.UnraisableHookArgs) -> None:
+    """Send a signal again whose handler has raised where nothing can be raised: in ``__del__``."""
+    if lost.exc_type is KeyboardInterrupt:
+        _send_again(signal.SIGINT)
+    else:
+        sys.__unraisablehook__(lost)
+
+
+def _send_again(number: int) -> None:
     # Whoever has set another handler by then gets it.
     signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(number))
     signal.setitimer(signal.ITIMER_REAL, _AGAIN_S)

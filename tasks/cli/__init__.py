@@ -12,7 +12,7 @@ from types import ModuleType
 import click
 
 import pipeline
-from pipeline.processes.interrupts import ignore, interrupt, interrupting
+from pipeline.processes.interrupts import catch, ignore
 from tasks.cli.ending import carried_out
 from tasks.cli.grouping import CONTEXT_SETTINGS
 from tasks.cli.luigi_import import importing_luigi
@@ -104,8 +104,7 @@ def main() -> None:
     os.environ.update(SAFE_PATH)
     streams.install()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, no status of a process could be had
-    for number in interrupting():
-        signal.signal(number, interrupt)
+    catch()
     code = carried_out(lambda: cli.main(prog_name="shardmill", standalone_mode=False))
     ignore()  # the answer stands: Python tidies up
     sys.exit(code)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.processes import children, interrupts
-from pipeline.processes.interrupts import held, ignore, interrupt, interrupting
+from pipeline.processes.interrupts import catch, held, ignore, interrupt, interrupting
 from tasks.run.standby import standing_by
 
 _PATIENCE_S = 30.0
@@ -100,6 +100,30 @@ def test_one_that_comes_while_a_module_is_imported_interrupts_when_that_is_whole
         assert sys.modules["interrupted_module"].whole
     finally:
         sys.modules.pop("interrupted_module", None)
+
+
+def test_one_that_comes_while_an_object_goes_interrupts_after_that(
+    number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python writes what is raised there to stderr, and goes on."""
+
+    class Going:
+        def __del__(self) -> None:
+            signal.raise_signal(number)
+
+    def work() -> None:
+        Going()
+        time.sleep(_PATIENCE_S)
+
+    before = {each: signal.getsignal(each) for each in [*interrupting(), signal.SIGALRM]}
+    monkeypatch.setattr(sys, "unraisablehook", None)  # put back at the end
+    try:
+        catch()
+        with pytest.raises(KeyboardInterrupt):
+            work()
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def test_one_that_waits_for_an_import_is_forgotten_with_all_others(

@@ -263,7 +263,7 @@ def collection_of(job: Job) -> Collection:
         UsageError: the options contradict it.
     """
     config = configuration.load(Path(job.config))
-    splits = job.splits or tuple(config.splits)
+    splits = tuple(dict.fromkeys(job.splits)) or tuple(config.splits)
     for name in splits:
         config.split(name)
     config.version(job.openimages.version)

@@ -48,7 +48,8 @@ _CASES: Final = (
         _Case(
             NoPermission,
             "not permitted",
-            "check owner and mode of that path, and that its file system is writable",
+            "check owner and mode of that path and, if it is to be written, that its file system is"
+            " writable",
         ),
     ),
     (
@@ -64,8 +65,8 @@ _CASES: Final = (
         _Case(
             EnvironmentRefused,
             "a file would become larger than is permitted",
-            "raise the limit (ulimit -f), or choose another file system: FAT takes 4 GB. More"
-            " shards make smaller files",
+            "raise the limit (ulimit -f), or choose another file system: FAT takes 4 GB. Of"
+            " shards, more make smaller files",
         ),
     ),
     (

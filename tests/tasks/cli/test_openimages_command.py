@@ -465,6 +465,13 @@ def _classes(folder: Path) -> str:
     return str(folder / "classes.txt")
 
 
+def test_a_split_that_is_named_twice_is_done_and_said_once(run: Run) -> None:
+    said = run("--class", "Bear", "--split", "test,test", "--until", "select").said
+    lines = [line for line in said.splitlines() if line.startswith("test: ")]
+    assert lines
+    assert len({*lines}) == len(lines)
+
+
 def test_the_workers_reach_the_bucket_as_the_job_says(
     run: Run, bucket: Bucket, openimages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
