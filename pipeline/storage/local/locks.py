@@ -12,7 +12,7 @@ import errno
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pipeline.errors import AlreadyAtWork, ShardmillError
@@ -30,6 +30,7 @@ from pipeline.storage.staged_file import StagedFile
 _SHARED, _SOLE = "shared", "sole"
 _LONGEST_NAME = 100  # bytes
 _ATTEMPTS = 100  # more than others remove a file; some file systems give each look another inode
+_REMOVED = {errno.ENOENT, errno.ESTALE}  # the latter where another host has removed it, over NFS
 
 
 @contextlib.contextmanager
@@ -195,28 +196,44 @@ def _locked(lock: Path) -> Iterator[bool]:
 
 def _take(stack: contextlib.ExitStack, lock: Path) -> tuple[int, bool]:
     """Try to take the lock on a file alone; return its descriptor, and whether it was free."""
-    for _ in range(_ATTEMPTS):
-        fd = stack.enter_context(lock_file(lock))
-        held = flocks.take(fd) is Lock.FREE
-        if not held or _leads_to(lock, fd):
-            break
-    return fd, held
+    return _on_what_is_there(stack, lock, lambda fd: flocks.take(fd) is Lock.FREE)
 
 
 def _acquire(stack: contextlib.ExitStack, lock: Path, operation: int) -> None:
     """Take the lock on a file after waiting for others, one of which may remove the file."""
-    for _ in range(_ATTEMPTS):
-        fd = stack.enter_context(lock_file(lock))
+
+    def acquired(fd: int) -> bool:
         acquire(fd, lock, operation)
-        if _leads_to(lock, fd):
-            break
+        return True
+
+    _on_what_is_there(stack, lock, acquired)
+
+
+def _on_what_is_there(
+    stack: contextlib.ExitStack, lock: Path, take: Callable[[int], bool]
+) -> tuple[int, bool]:
+    """Take the lock on the file that a path leads to when it is taken.
+
+    A file that is not the one is closed before the next is opened: where it is the same after all,
+    its lock would keep this process itself out.
+    """
+    for left in reversed(range(_ATTEMPTS)):
+        with contextlib.ExitStack() as attempt:
+            fd = attempt.enter_context(lock_file(lock))
+            held = take(fd)
+            if not held or not left or _leads_to(lock, fd):
+                stack.enter_context(attempt.pop_all())
+                break
+    return fd, held
 
 
 def _leads_to(path: Path, fd: int) -> bool:
     """Whether a path leads to an open file: who held the lock before has removed its name."""
     try:
         return os.path.samestat(os.stat(path), os.fstat(fd))
-    except FileNotFoundError:
+    except OSError as error:
+        if error.errno not in _REMOVED:
+            raise translated(error, path) from error
         return False
 
 

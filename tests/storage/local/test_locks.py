@@ -18,7 +18,7 @@ from support import on_wait
 
 from pipeline import storage
 from pipeline.errors import OutputConflict
-from pipeline.storage.local import flocks, owner
+from pipeline.storage.local import flocks, lockfiles, owner
 
 Lock = contextlib.AbstractContextManager[bool | None]
 
@@ -76,6 +76,29 @@ class TestLocks:
         with lock(path):
             assert removed
             assert storage.is_locked(path)
+
+    @pytest.mark.parametrize(
+        "lock",
+        [storage.shared_lock, storage.sole_lock, storage.wait_for_lock, storage.target_lock],
+    )
+    def test_one_is_taken_once_where_each_look_finds_another_inode(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lock: Callable[[Path], Lock]
+    ) -> None:
+        monkeypatch.setattr(os.path, "samestat", lambda *_: False)
+        monkeypatch.setattr(lockfiles, "WAIT_S", 0.0)
+        before = len(list(Path("/dev/fd").iterdir()))
+        with lock(tmp_path / "lock") as held:
+            assert held is not False
+            assert len(list(Path("/dev/fd").iterdir())) <= before + 2
+
+    def test_one_whose_file_another_host_has_removed_is_taken_on_the_new_file(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Over NFS there is nothing to be had of such a file but an error."""
+        gone = OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        monkeypatch.setattr(os.path, "samestat", Mock(side_effect=[gone, True]))
+        with storage.shared_lock(tmp_path / "lock"):
+            assert storage.is_locked(tmp_path / "lock")
 
     def test_who_shares_waits_for_who_is_alone(self, tmp_path: Path) -> None:
         path = tmp_path / "run.lock"
