@@ -24,7 +24,8 @@ class LabelTable:
         class_ids: what the data set calls each class, such as a WNID; sorted.
         words: the words of each, in the same order.
         columns: the remaining columns by name, as text, in the same order.
-        lacking: why it has no classes, and what to do; "": nobody asked for some, or it has.
+        lacking: why it has no classes, or not those of objects, and what to do; "": nobody asked
+            for some, or it has.
     """
 
     path: Path
@@ -71,9 +72,9 @@ class LabelTable:
 
     @property
     def refusal(self) -> str:
-        """Why nothing can name classes, with what to do; "": there are some."""
+        """Why it cannot name the classes of objects, with what to do; "": it can."""
         if self.class_ids:
-            return ""
+            return self.lacking
         return self.lacking or "no table of this data set has any: leave it out"
 
     @cached_property

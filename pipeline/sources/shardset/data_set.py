@@ -112,9 +112,9 @@ class ShardSet(DataSet):
         Raises:
             NotCollected: the shards are to be read first.
         """
-        if self._own_table.class_ids:
-            return self._own_table
         kinds = (kind for found, _ in self._found.values() for kind in found.kinds)
+        if self._own_table.class_ids:
+            return object_classes.named_by(self._own_table, kinds)
         return object_classes.table(kinds, storage.parse(self.job.images))
 
     @cached_property

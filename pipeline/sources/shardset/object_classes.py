@@ -145,5 +145,24 @@ def table(kinds: Iterable[Kind], path: Location) -> LabelTable:
     return LabelTable(Path(str(path)), tuple(called), tuple(words), {})
 
 
+def named_by(known: LabelTable, kinds: Iterable[Kind]) -> LabelTable:
+    """Return the label table of images; one that refuses to name objects whose classes are others.
+
+    Args:
+        known: the table.
+        kinds: the classes of objects.
+    """
+    ids = known.class_ids
+    for index, class_id, _ in sorted(kinds):
+        if index >= 0 and (index >= len(ids) or ids[index] != class_id):
+            called = class_id or "by its number alone"
+            return replace(
+                known,
+                lacking=f"the class {index} of objects in the output is called {called}, which is"
+                " no class of its images: make it of what the output was made of, or leave it out",
+            )
+    return known
+
+
 def _none(why: str) -> LabelTable:
     return LabelTable(Path(), (), (), {}, lacking=why)

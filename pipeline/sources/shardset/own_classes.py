@@ -37,13 +37,16 @@ class OwnClasses:
 
     Attributes:
         out: the folder of the output.
-        known: each class that an image or an object is of, by its index.
+        of_images: each class that an image is of, by its index.
+        of_objects: the id of each class that an object is of, by its index, where these are the
+            classes of the images, too.
         tables: what may be all of them, by their indexes, the surest first.
         names: of all classes by their indexes, as the shards themselves say them; else empty.
     """
 
     out: Location
-    known: Mapping[int, Named]
+    of_images: Mapping[int, Named]
+    of_objects: Mapping[int, str]
     tables: tuple[tuple[Named, ...], ...]
     names: tuple[str, ...]
 
@@ -58,7 +61,13 @@ class OwnClasses:
         """
         listed = tuple((name, name) for name in _listed(out, document.split))
         tables = (document.classes, _labelled(out), listed)
-        return OwnClasses(out, _known(rows), tables, document.parameters.class_names)
+        of_images, of_objects = _known(rows)
+        return OwnClasses(out, of_images, of_objects, tables, document.parameters.class_names)
+
+    @cached_property
+    def known(self) -> Mapping[int, Named]:
+        """Each class that an image is of; or an object alone, whose words nobody says."""
+        return {index: (name, "") for index, name in self.of_objects.items()} | {**self.of_images}
 
     @cached_property
     def table(self) -> LabelTable:
@@ -77,7 +86,7 @@ class OwnClasses:
     @property
     def folders(self) -> FolderClasses | None:
         """The classes as words or folders named them; None: nobody did, or they have ids."""
-        names, there = self._called, {words for _, words in self.known.values()}
+        names, there = self._called, {words for _, words in self.of_images.values()}
         if not names:
             return None
         absent = tuple(name for name in names if name not in there)
@@ -85,10 +94,13 @@ class OwnClasses:
 
     @property
     def _called(self) -> tuple[str, ...]:
-        """The words of the classes, where each has some and none has an id; else nothing."""
-        if any(class_id for class_id, _ in self.known.values()):
+        """The words of the classes, where each has some and none has an id; else nothing.
+
+        Objects do not count: where images have no ids, classes of objects that have are others.
+        """
+        if any(class_id for class_id, _ in self.of_images.values()):
             return ()
-        there = {index: words for index, (_, words) in self.known.items() if words}
+        there = {index: words for index, (_, words) in self.of_images.items() if words}
         every = (self.names, *(tuple(words for _, words in table) for table in self.tables))
         for names in every if there else ():
             if all(names[index : index + 1] == (words,) for index, words in there.items()):
@@ -106,16 +118,18 @@ class OwnClasses:
         return True
 
 
-def _known(catalog_rows: Iterable[pa.Table]) -> dict[int, Named]:
-    """Return each class that an image is of; or an object alone, whose words nobody says."""
-    of_images, of_objects = dict[int, Named](), dict[int, Named]()
+def _known(catalog_rows: Iterable[pa.Table]) -> tuple[dict[int, Named], dict[int, str]]:
+    """Return the classes of images, and those of objects: none where their numbers are others."""
+    of_images, of_objects = dict[int, Named](), set[tuple[int, str]]()
     for rows in catalog_rows:
         columns = rows.select(_OF_IMAGES)
         for row in columns.group_by(columns.column_names).aggregate([]).to_pylist():
             of_images[row["class_index"]] = (row["class_id"], row["class_text"])
-        of_objects |= {index: (name, "") for index, name in objects.named_classes(rows["objects"])}
+        of_objects |= objects.named_classes(rows["objects"])
     of_images.pop(-1, None)
-    return of_objects | of_images
+    one_each = dict(sorted(of_objects))
+    agree = all(of_images.get(index, (name,))[0] == name for index, name in one_each.items())
+    return of_images, one_each if agree and len(one_each) == len(of_objects) else {}
 
 
 def _listed(out: Location, split: str) -> tuple[str, ...]:

@@ -162,3 +162,43 @@ def test_what_makes_no_table_is_refused_where_one_is_needed(
     words = ("reshard", path.parent, "--out", out, "--format", "tfrecord")
     assert said in run(*words, "--export", "coco", status=2)
     assert "train: complete" in run(*words)
+
+
+def synsets(*labels: int) -> list[Mapping[str, object]]:
+    """Examples whose images have ids, and whose objects have numbers of their own."""
+    said = [{"image/class/synset": f"n{n}", "image/class/label": [n]} for n in (0, 1)]
+    return [example(n, label, **said[n]) for n, label in enumerate(labels)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (
+            [example(0, 1, "ant"), example(1, 1, "bee"), example(2, 0, "cow")],
+            "the shards call the class 1 of objects ant and bee",
+        ),
+        (synsets(5, 2), "the class 2 of objects in the output is called by its number alone"),
+    ],
+)
+def test_classes_of_objects_that_are_others_are_refused_of_an_output_too(
+    tmp_path: Path, rows: Sequence[Mapping[str, object]], said: str
+) -> None:
+    path = tfrecords(tmp_path / "in/train.tfrecord-00000-of-00001", rows)
+    first, second = tmp_path / "first", tmp_path / "second"
+    run("reshard", path.parent, "--out", first, "--format", "tfrecord")
+    words = ("reshard", first, "--out", second, "--format", "tfrecord")
+    assert said in run(*words, "--export", "coco", status=2)
+    assert "train: complete" in run(*words)
+
+
+def test_names_of_objects_leave_those_of_images_in_outputs_of_outputs(tmp_path: Path) -> None:
+    named = [(0, "sea", 2, "cow"), (1, "hill", 0, "ant"), (2, "hill", 1, "bee")]
+    rows = [example(n, label, text, **{"image/class/text": word}) for n, word, label, text in named]
+    tfrecords(tmp_path / "in/train.tfrecord-00000-of-00001", rows)
+    source, tables = tmp_path / "in", list[str]()
+    for number in range(3):
+        out = tmp_path / str(number)
+        run("reshard", source, "--out", out, "--format", "tfrecord")
+        tables.append((out / "lists/train.classes.tsv").read_text())
+        source = out
+    assert tables == ["folder\tlabel\nhill\t0\nsea\t1\n"] * 3
