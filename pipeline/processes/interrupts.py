@@ -86,21 +86,33 @@ def held() -> Iterator[None]:
     In a thread that is not the main one nothing is done: it runs no handlers.
 
     Raises:
-        KeyboardInterrupt: at the end, if a signal came whose handler raises it.
+        KeyboardInterrupt: at the end, if a signal came whose handler raises it, also where the
+            context raises something else.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    came = list[int]()
+    came, is_over = list[int](), False
     # A handler that was not set from Python cannot be set again from here: it stays.
     before = {number: signal.getsignal(number) for number in interrupting()}
     before = {number: handler for number, handler in before.items() if handler is not None}
+
+    def hold(number: int, _frame: FrameType | None) -> None:
+        if not is_over:
+            came.append(number)
+            return
+        signal.signal(
+            number, before[signal.Signals(number)]
+        )  # another has interrupted this at the end
+        signal.raise_signal(number)
+
     try:
         for number in before:
-            signal.signal(number, lambda number, _: came.append(number))
+            signal.signal(number, hold)
         yield
     finally:
+        is_over = True
         for number, handler in before.items():
             signal.signal(number, handler)
-    for each in came:
-        signal.raise_signal(each)
+        for each in came:
+            signal.raise_signal(each)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,6 +54,41 @@ def test_a_signal_interrupts_when_it_is_no_longer_held(number: signal.Signals) -
         work()
     assert went_on
     assert signal.getsignal(number) is signal.default_int_handler
+
+
+def test_a_signal_interrupts_also_where_the_work_it_was_held_for_fails(
+    number: signal.Signals,
+) -> None:
+    def work() -> None:
+        with held():
+            signal.raise_signal(number)
+            raise OSError
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+
+
+def test_one_that_comes_when_they_are_no_longer_held_leaves_none_held(
+    number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_handler = signal.signal
+    before = {each: set_handler(each, signal.default_int_handler) for each in interrupting()}
+
+    def interrupted(number: int, handler: Any) -> None:
+        set_handler(number, handler)
+        if handler is signal.default_int_handler:
+            monkeypatch.undo()
+            signal.raise_signal(number)
+
+    try:
+        with pytest.raises(KeyboardInterrupt), held():
+            monkeypatch.setattr(signal, "signal", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(number)
+        assert signal.getsignal(number) is signal.default_int_handler
+    finally:
+        for each, handler in before.items():
+            set_handler(each, handler)
 
 
 def test_a_handler_of_somebody_else_is_called_then(number: signal.Signals) -> None:
