@@ -101,9 +101,8 @@ def held() -> Iterator[None]:
         if not is_over:
             came.append(number)
             return
-        signal.signal(
-            number, before[signal.Signals(number)]
-        )  # another has interrupted this at the end
+        # Another has interrupted this while they were set again.
+        signal.signal(number, before[signal.Signals(number)])
         signal.raise_signal(number)
 
     try:

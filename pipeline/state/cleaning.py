@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
 from pipeline import paths, storage
 from pipeline.documents.outputs import OutputManifest
-from pipeline.errors import ShardmillError
+from pipeline.errors import NoPermission, NoSpace, ShardmillError
 from pipeline.exports import registry as exports
 from pipeline.formats.base import JOINED
 from pipeline.formats.registry import ALL
@@ -111,21 +112,27 @@ def left_locks(out: Location) -> Plan:
 
 
 def sweep(resolved: ResolvedJob) -> None:
-    """Remove what dead processes have left half written where a job writes, and unpacked files."""
+    """Remove what dead processes have left half written where a job writes, and unpacked files.
+
+    What may not be removed stays, such as where an output that is complete can only be read.
+    """
     storage.give_up_unpacked(resolved.root)
     remove_stale(resolved.out, temps(resolved.out, resolved))
-    at_work.sweep(resolved.out)
-    unverified.sweep(resolved)
-    sorted_segments.sweep(resolved)
-    shard_claims.sweep_gone(resolved.out)
-    for split in resolved.splits.values() if resolved.job.wants("shards") else ():
-        shard_claims.sweep(resolved.out, split.shards_digest, ShardWork(resolved, split).is_there)
+    with contextlib.suppress(NoPermission, NoSpace):
+        at_work.sweep(resolved.out)
+        unverified.sweep(resolved)
+        sorted_segments.sweep(resolved)
+        shard_claims.sweep_gone(resolved.out)
+        for split in resolved.splits.values() if resolved.job.wants("shards") else ():
+            written = ShardWork(resolved, split).is_there
+            shard_claims.sweep(resolved.out, split.shards_digest, written)
 
 
 def remove_stale(out: Location, found: Collection[TempFile]) -> None:
-    """Remove those of some temporary files whose owners are provably gone."""
+    """Remove those of some temporary files whose owners are provably gone, if that is permitted."""
     for each in stale(out, found):
-        storage.remove_temp(each.temp, each.plan)
+        with contextlib.suppress(NoPermission, NoSpace):
+            storage.remove_temp(each.temp, each.plan)
 
 
 def superseded(out: Location, keep: frozenset[str]) -> list[Superseded]:

@@ -7,6 +7,7 @@ withdraws what was made of files that do not.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,6 +19,7 @@ import pyarrow.compute as pc
 from pipeline import manifest, paths, storage
 from pipeline.documents.part_numbers import numbers
 from pipeline.documents.shards import GroupMark, ShardMark
+from pipeline.errors import NoPermission, NoSpace
 from pipeline.job.resolve import ResolvedJob
 from pipeline.job.split import SplitJob
 from pipeline.shards import part_sources as partsources
@@ -91,9 +93,15 @@ def look(inventory: Inventory) -> Look:
 
 
 def settle(out: Location, found: Look) -> None:
-    """Keep what a look has shown, and withdraw what was made of images that were replaced."""
+    """Keep what a look has shown, and withdraw what was made of images that were replaced.
+
+    What cannot be kept is looked at again the next time.
+    """
     if found.refreshed:
-        with storage.wait_for_lock(paths.sources_lock(out)):
+        with (
+            contextlib.suppress(NoPermission, NoSpace),
+            storage.wait_for_lock(paths.sources_lock(out)),
+        ):
             for (family, part), table in found.refreshed.items():
                 partsources.refresh(out, family, part, table)
     if found.parts:

@@ -81,7 +81,8 @@ def _already_collected(what: Collection) -> int:
     No lock is taken for that: the output may be one that nobody here may write.
     """
     COLLECTING.sweep(what.job)
-    collected.list_failures(what)  # another selection may have written its own
+    with contextlib.suppress(NoPermission, NoSpace):
+        collected.list_failures(what)  # another selection may have written its own
     code = collected.complete(what, "already complete")
     _record_complete(what, code)
     return code

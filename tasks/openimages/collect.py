@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from functools import cached_property
 
 import luigi
 
 from pipeline import storage
+from pipeline.errors import NoPermission, NoSpace
 from pipeline.job.options import Job
 from pipeline.sources.openimages import places, requests
 from pipeline.sources.openimages.collection import collection_of
@@ -178,7 +180,9 @@ def list_failures(job: Job) -> None:
     """Write the lists of images that are not there, of what was selected and collected.
 
     Another selection may have written its own, or a process was killed before it had written them.
+    They stay as they are where nothing can be written.
     """
     what = collection_of(job)
-    for split in what.splits if what.options.reaches("images") else ():
-        failures.write(what.out, split, what.whole(split).digest)
+    with contextlib.suppress(NoPermission, NoSpace):
+        for split in what.splits if what.options.reaches("images") else ():
+            failures.write(what.out, split, what.whole(split).digest)

@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from support import RawSet, write_catalog
@@ -185,6 +186,21 @@ class TestTemporaryFiles:
         with storage.StagedFile(folder / "file") as staged:
             cleaning.sweep(resolved)
             assert {found.path for found in cleaning.temps(out)} == {other, staged.temp}
+
+    def test_stay_where_they_may_not_be_removed(
+        self, small: RawSet, out: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An output that is complete may lie on a file system that is mounted read-only."""
+        left = temp(paths.state(out), "job.json")
+        dead = paths.shard_claim(out, "0" * 12, 0)
+        storage.publish_bytes(dead, b"none")
+        refused = Mock(side_effect=NoPermission("read-only"))
+        monkeypatch.setattr(storage, "remove_temp", refused)
+        monkeypatch.setattr(storage, "carry_out", refused)
+        cleaning.sweep(resolve(small.job(out)))
+        assert refused.call_count == 2
+        assert left.exists()
+        assert storage.stat(dead) is not None
 
     def test_links_that_were_never_set_are_swept_too(self, small: RawSet, out: Path) -> None:
         resolved = resolve(small.job(out))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import click
 import forked
@@ -16,11 +17,13 @@ import pytest
 from commands import shardmill
 from daemons import Luigid
 from drawnlists import draw_list, lay
+from filetimes import age
 from luigi.cmdline_parser import CmdlineParser
 from support import RawSet, temporary_files
 
-from pipeline import paths
-from pipeline.errors import UsageError
+from pipeline import paths, storage
+from pipeline.documents import fingerprint_tables
+from pipeline.errors import NoPermission, UsageError
 from pipeline.formats.registry import FACTS
 from pipeline.images.prepare import ImageOptions
 from pipeline.job.resolve import resolve
@@ -157,8 +160,23 @@ def test_a_root_removes_what_killed_processes_have_left(
         assert not left.exists()
 
 
+def test_a_root_that_is_complete_is_so_where_nothing_can_be_written(
+    lists: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root_of_lists: Any = PrepareImageList
+    age(Path(lists["root"]))
+    inprocess.build([root_of_lists(**lists)])
+    for path in Path(lists["root"]).rglob("*.jpg"):
+        path.touch()  # each is read again
+    forked.forget_caches()
+    refused = Mock(side_effect=NoPermission("read-only"))
+    monkeypatch.setattr(fingerprint_tables, "publish", refused)
+    assert root_of_lists(**lists).complete()
+    assert refused.called
+
+
 def test_a_root_of_open_images_removes_what_killed_processes_have_left(
-    openimages: Path, tmp_path: Path
+    openimages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
     where = {"raw": openimages / "raw", "config": openimages / "openimages.toml", "out": out}
@@ -180,6 +198,8 @@ def test_a_root_of_open_images_removes_what_killed_processes_have_left(
         assert [path for path in left if path.exists()] == []
         assert (out / "failures/validation.txt").read_text()
         (out / "failures/validation.txt").unlink()
+    monkeypatch.setattr(storage, "StagedFile", Mock(side_effect=NoPermission("read-only")))
+    assert root.complete()  # it is, also where nothing can be written
 
 
 def half_written(target: Path) -> Path:

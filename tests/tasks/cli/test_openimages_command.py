@@ -394,17 +394,19 @@ def test_another_command_at_work_is_left_alone_when_that_is_asked_for(
 
 
 def test_a_finished_output_that_may_not_be_written_is_complete(
-    run: Run, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+    run: Run, bucket: Bucket, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def not_permitted(path: Path, **_: object) -> NoReturn:
+    def not_permitted(path: Path, *_: object, **__: object) -> NoReturn:
         raise NoPermission("not permitted (Read-only file system)", file=str(path))
 
     for until in ("images", "shards"):
         given = ("--class", "Bear", "--split", "train", "--until", until)
         assert run(*given).status == 4  # one image is absent
         before = len(bucket.log)
+        next(tmp_path.rglob("failures/train.txt")).unlink()  # as another selection has others
         with monkeypatch.context() as patch:
-            patch.setattr(storage, "shared_lock", not_permitted)
+            for name in ("shared_lock", "StagedFile"):
+                patch.setattr(storage, name, not_permitted)
             again = run(*given)
         assert (again.status, bucket.log[before:]) == (4, []), again.said
         assert "already complete" in again.said
