@@ -19,7 +19,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline import storage
-from pipeline.archives.parquet_rows import is_parquet
+from pipeline.archives.parquet_names import is_parquet
 from pipeline.archives.parquet_sources import ParquetSources
 from pipeline.archives.zip import Span, ZipMember, read_members, spans
 from pipeline.archives.zip_index import LOCAL_HEADER, read_index

@@ -20,8 +20,6 @@ from pipeline import storage
 from pipeline.errors import ArchiveRefused, OutputDamaged
 from pipeline.storage import Location
 
-PARQUET: Final = ".parquet"
-"""What names of Parquet files end in, in lower case."""
 MOST_GROUP_BYTES: Final = 1 << 30
 """Bytes of the images of a row group, unpacked, at most."""
 
@@ -30,11 +28,6 @@ _BYTES: Final = "bytes"
 PATH_NAMES: Final = ("path", "file_name", "filename", "image_path")
 """What columns with paths of images are called."""
 _ALONE: Final = (*PATH_NAMES, "image")  # the same where no column has the bytes of images
-
-
-def is_parquet(source: str) -> bool:
-    """Whether images in a source are rows of a Parquet file."""
-    return source[-len(PARQUET) :].lower() == PARQUET
 
 
 def image_column(schema: pa.Schema) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from pipeline import storage
-from pipeline.archives.parquet_rows import PARQUET
+from pipeline.archives.parquet_names import PARQUET
 from pipeline.errors import InputRefused, OutputDamaged, UsageError
 from pipeline.formats.found import FoundImage, Note, ReadsOthers
 from pipeline.formats.registry import FORMATS, is_cut

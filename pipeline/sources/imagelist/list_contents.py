@@ -6,7 +6,7 @@ from typing import Final
 
 from pipeline import storage
 from pipeline.archives import signatures
-from pipeline.archives.parquet_rows import is_parquet
+from pipeline.archives.parquet_names import is_parquet
 from pipeline.errors import BadAnnotation
 from pipeline.sources.imagelist.lst_refusals import refused
 from pipeline.storage import Location

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pipeline.archives.parquet_rows import is_parquet
+from pipeline.archives.parquet_names import is_parquet
 from pipeline.errors import BadAnnotation
 from pipeline.storage import Location
 

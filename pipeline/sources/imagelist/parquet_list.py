@@ -12,7 +12,7 @@ from contextlib import ExitStack
 import pyarrow as pa
 
 from pipeline import storage
-from pipeline.archives import parquet_rows
+from pipeline.archives import parquet_names, parquet_rows
 from pipeline.errors import UsageError
 from pipeline.job.options import Job
 from pipeline.sources.imagelist.columns import Cell, Row, unknown_column
@@ -23,7 +23,7 @@ from pipeline.storage import Location
 
 def is_meant(job: Job) -> bool:
     """Whether a Parquet file is named, and another folder, or an archive, that its paths are in."""
-    if job.packed or not job.root or not parquet_rows.is_parquet(job.images):
+    if job.packed or not job.root or not parquet_names.is_parquet(job.images):
         return False
     return storage.parse(job.root) != storage.parse(job.images).parent
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from pipeline import storage
-from pipeline.archives.parquet_rows import PARQUET
+from pipeline.archives.parquet_names import PARQUET
 from pipeline.sources.imagelist import csv_rows, json_rows, parquet_list
 from pipeline.sources.imagelist import list_contents as listcontents
 from pipeline.sources.imagelist import split_column as splitcolumn

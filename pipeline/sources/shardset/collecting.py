@@ -13,7 +13,7 @@ import pyarrow as pa
 import xxhash
 
 from pipeline import storage
-from pipeline.archives import packed_sources, parquet_rows, signatures
+from pipeline.archives import packed_sources, parquet_names, signatures
 from pipeline.archives.compressed import Look
 from pipeline.archives.decompression import plain_name
 from pipeline.archives.passage import Progress
@@ -158,7 +158,7 @@ def images_of(
         look: shown the bytes of a tar, in order; of others it is not called.
     """
     path = storage.below(root, name)
-    if parquet_rows.is_parquet(name):
+    if parquet_names.is_parquet(name):
         return parquet_images.images(root, name, note, label)
     if packed_sources.is_zip(name):
         return zip_images.images(root, name, note)

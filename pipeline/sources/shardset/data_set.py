@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from pipeline import storage
 from pipeline.archives.decompression import plain_name
-from pipeline.archives.parquet_rows import is_parquet
+from pipeline.archives.parquet_names import is_parquet
 from pipeline.archives.passage import Progress
 from pipeline.catalog import class_table as classtable
 from pipeline.catalog.class_table import ClassTable

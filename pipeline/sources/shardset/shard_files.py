@@ -15,7 +15,8 @@ from typing import Final
 from pipeline import paths, storage
 from pipeline.archives.decompression import PACKED_NAMES
 from pipeline.archives.packed_sources import ZIP
-from pipeline.archives.parquet_rows import PARQUET, has_images, is_parquet
+from pipeline.archives.parquet_names import PARQUET, is_parquet
+from pipeline.archives.parquet_rows import has_images
 from pipeline.errors import InputRefused, UsageError, abbreviate
 from pipeline.shards import foreign
 from pipeline.sources import split_names

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Final
 
 from pipeline import storage
-from pipeline.archives.parquet_rows import is_parquet
+from pipeline.archives.parquet_names import is_parquet
 from pipeline.errors import UsageError, abbreviate
 from pipeline.job.options import Job
 
