@@ -44,6 +44,7 @@ def shardmill(*arguments: object, answer: str = "") -> subprocess.CompletedProce
         for name, content in said.items():
             patch.setattr(sys, name, _text(content))
         patch.setattr(streams, "install", lambda: None)
+        patch.setattr(sys, "unraisablehook", sys.unraisablehook)  # the command sets its own
         for name, value in SAFE_PATH.items():  # which `main` sets, and the test's own lacks
             patch.setenv(name, value)
         try:

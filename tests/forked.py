@@ -57,6 +57,7 @@ _WITHOUT_WAITS = (
 )
 # What is installed, and what a label table of a certain text is: a new interpreter finds the same.
 _KEPT = (distribution_version, label_files._table)
+_handlers = list[Any]()  # of the test's process: a worker that goes would close what is another's
 _ARGUMENTS = inspect.signature(subprocess.Popen._execute_child)  # type: ignore[attr-defined]
 
 
@@ -226,7 +227,7 @@ def _forget() -> None:
         warnings.simplefilter("ignore", kind)
     for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}:
         if signal.getsignal(number) not in (signal.SIG_DFL, signal.SIG_IGN, None):
-            signal.signal(number, signal.SIG_DFL)
+            _handlers.append(signal.signal(number, signal.SIG_DFL))
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     forget_caches()
