@@ -26,6 +26,7 @@ class LabelTable:
         columns: the remaining columns by name, as text, in the same order.
         lacking: why it has no classes, or not those of objects, and what to do; "": nobody asked
             for some, or it has.
+        of_objects: whether its classes are those of objects, and images have numbers of their own.
     """
 
     path: Path
@@ -33,6 +34,7 @@ class LabelTable:
     words: tuple[str, ...]
     columns: Mapping[str, tuple[str, ...]]
     lacking: str = ""
+    of_objects: bool = False
 
     @cached_property
     def index(self) -> Mapping[str, int]:
@@ -69,6 +71,11 @@ class LabelTable:
             if wanted in {each.strip().casefold() for each in words.split(",")}
         ]
         return ids[0] if len(ids) == 1 and wanted else None
+
+    @property
+    def of_images(self) -> LabelTable:
+        """The table, if images are of its classes; else one without classes."""
+        return NO_LABELS if self.of_objects else self
 
     @property
     def refusal(self) -> str:

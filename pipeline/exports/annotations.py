@@ -92,12 +92,13 @@ class Annotations(ExportOfObjects):
         """Write the table; nothing but a row group of it is held."""
         tally, split = Tally(), work.data.splits[work.plan.split]
         images = described_images.read(split, work.left_out, tally)
-        words = work.data.table.words
+        table = work.data.table
+        names = [text or name for text, name in zip(table.words, table.class_ids, strict=True)]
         options: dict[str, Any] = {"compression": "zstd", "use_dictionary": _ALIKE}
         held, rows = list[tuple[Any, ...]](), 0
         with staged[0].stream() as stream, pq.ParquetWriter(stream, SCHEMA, **options) as writer:
             for image in images:
-                held += (_row(image, one, words) for one in image.objects)
+                held += (_row(image, one, names) for one in image.objects)
                 if len(held) >= _ROWS:
                     rows += _write(writer, held)
                     held = []
@@ -105,9 +106,9 @@ class Annotations(ExportOfObjects):
         return {"rows": rows, "closing": tally.closing(f"annotations, {split.name}")}
 
 
-def _row(image: DescribedImage, one: DescribedObject, words: Sequence[str]) -> tuple[Any, ...]:
+def _row(image: DescribedImage, one: DescribedObject, names: Sequence[str]) -> tuple[Any, ...]:
     """Return the row of an object, in the order of `SCHEMA`."""
-    name = words[one.class_index] if one.class_index >= 0 else None
+    name = names[one.class_index] if one.class_index >= 0 else None
     of_class = (one.label or None, one.class_index, name)
     box = (one.xmin, one.ymin, one.xmax, one.ymax, one.source, one.confidence)
     of_mask = (one.box_id, one.mask_path, one.predicted_iou)

@@ -187,7 +187,7 @@ class SetView:
     @property
     def of_labels(self) -> Document:
         """What of the label table or class folders decides the bytes of tables, for digests."""
-        labels = {"columns": self.table.columns, "labels": self.table.digest}
+        labels = {"columns": self.table.of_images.columns, "labels": self.table.of_images.digest}
         return labels if self.class_names is None else {**labels, "classes": self.class_names}
 
 

@@ -101,7 +101,7 @@ class DbcollectionExport(Export):
         shared = {
             "data_dir": data_folder(data),
             "devkit": data.class_texts or None,
-            "labels": data.table.digest,
+            "labels": data.table.of_images.digest,
             **({} if data.class_names is None else {"classes": data.class_names}),
             "splits": lies,
             "version": form.VERSION,
@@ -265,7 +265,7 @@ def _placed(rows: pa.Table) -> pa.Table:
 
 def _words(data: SetView, classes: set[str]) -> dict[str, str]:
     """Return the words of classes by the label table; those of folders are their names."""
-    table = data.table
+    table = data.table.of_images
     return {
         name: table.words[table.index[name]] if table.index else name for name in sorted(classes)
     }

@@ -142,7 +142,7 @@ def table(kinds: Iterable[Kind], path: Location) -> LabelTable:
         each or text or str(index)
         for index, (each, text) in enumerate(zip(ids, words, strict=True))
     ]
-    return LabelTable(Path(str(path)), tuple(called), tuple(words), {})
+    return LabelTable(Path(str(path)), tuple(called), tuple(words), {}, of_objects=True)
 
 
 def named_by(known: LabelTable, kinds: Iterable[Kind]) -> LabelTable:

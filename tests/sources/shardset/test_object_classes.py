@@ -14,6 +14,7 @@ from commands import shardmill
 from drawnlists import encoded
 from drawnshards import tar, tfrecords
 
+from pipeline.catalog.classes import NO_LABELS
 from pipeline.job.resolve import resolve
 from pipeline.sources.shardset import data_set, object_classes
 
@@ -191,11 +192,37 @@ def test_classes_of_objects_that_are_others_are_refused_of_an_output_too(
     assert "train: complete" in run(*words)
 
 
-def test_names_of_objects_leave_those_of_images_in_outputs_of_outputs(tmp_path: Path) -> None:
+def worded(folder: Path) -> Path:
+    """Shards whose images are of other classes than their objects."""
     named = [(0, "sea", 2, "cow"), (1, "hill", 0, "ant"), (2, "hill", 1, "bee")]
     rows = [example(n, label, text, **{"image/class/text": word}) for n, word, label, text in named]
-    tfrecords(tmp_path / "in/train.tfrecord-00000-of-00001", rows)
-    source, tables = tmp_path / "in", list[str]()
+    return tfrecords(folder / "train.tfrecord-00000-of-00001", rows).parent
+
+
+def test_exports_of_images_have_the_classes_of_images(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, out: Path
+) -> None:
+    exports = ("--format", "none", "--export", "dbcollection,parquet,imagefolder")
+    words = ("reshard", worded(tmp_path / "in"), "--out", out, *exports)
+    with monkeypatch.context() as patch:
+        patch.setattr(object_classes, "table", lambda *_: NO_LABELS)  # as earlier versions had it
+        run(*words)
+    again = [line for line in run(*words).splitlines() if "complete" in line]
+    assert len(again) > len(exports)
+    assert all("already complete" in line for line in again)
+
+
+def test_annotations_call_objects_by_their_ids_where_there_are_no_words(
+    tmp_path: Path, out: Path
+) -> None:
+    exports = ("--format", "none", "--export", "annotations")
+    run("reshard", worded(tmp_path / "in"), "--out", out, *exports)
+    names = pq.read_table(out / "annotations/train.parquet")["class_name"].to_pylist()
+    assert names == ["cow", "ant", "bee"]
+
+
+def test_names_of_objects_leave_those_of_images_in_outputs_of_outputs(tmp_path: Path) -> None:
+    source, tables = worded(tmp_path / "in"), list[str]()
     for number in range(3):
         out = tmp_path / str(number)
         run("reshard", source, "--out", out, "--format", "tfrecord")
