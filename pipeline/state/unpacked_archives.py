@@ -23,7 +23,7 @@ from pipeline.archives.index import CheckBroken, CheckMember, VerifiedArchive
 from pipeline.archives.passage import Progress, Read, read_once
 from pipeline.archives.unpacking import unpack_once
 from pipeline.documents.records import UnpackedRecord
-from pipeline.errors import InputRefused, OutputConflict, TransientError
+from pipeline.errors import InputRefused, NoPermission, OutputConflict, TransientError
 from pipeline.job.resolve import ResolvedJob
 from pipeline.sources.inputs import NO_MD5, Archive
 from pipeline.state import plain_tars_in_use
@@ -139,6 +139,8 @@ def verify(
 def unpacked_for(folder: Path, archives: Iterable[Archive]) -> Iterator[None]:
     """Have packed archives unpacked beside them in this context; what was not there before goes.
 
+    What another command reads when this begins counts as not there: the last of both removes it.
+
     Args:
         folder: of the archives.
         archives: which are packed, and may be unpacked already.
@@ -146,13 +148,19 @@ def unpacked_for(folder: Path, archives: Iterable[Archive]) -> Iterator[None]:
     Raises:
         ShardmillError: see `verify`.
     """
-    mine, waiting = list[Path](), [each for each in archives if is_pending(folder, each)]
+    archives, mine = list(archives), list[Path]()
+    for archive in archives:
+        is_pending(folder, archive)  # before any is unpacked: what stands in the way of one
     try:
         with contextlib.ExitStack() as stack:
-            for archive in waiting:
+            for archive in archives:
                 target = folder / archive.file
-                stack.enter_context(plain_tars_in_use.reading(target))
-                mine.append(target)
+                if storage.stat(target) is None or not plain_tars_in_use.is_idle(target):
+                    mine.append(target)
+                with contextlib.suppress(NoPermission):  # then nobody here can remove it, either
+                    stack.enter_context(plain_tars_in_use.reading(target))
+                if not is_pending(folder, archive):
+                    continue
                 with storage.target_lock(target):
                     if is_pending(folder, archive):
                         _unpack(folder, archive, partial(_identified, folder, archive))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow.compute as pc
 
 from pipeline import storage
+from pipeline.archives import plain_tars
 from pipeline.archives.decompression import plain_name
 from pipeline.catalog import plan as plans
 from pipeline.errors import ArchiveMissing, NoPermission, NoSpace, OutputDamaged
@@ -72,7 +73,14 @@ def _packed(raw: Path, outputs: Iterable[FinishedOutput]) -> Iterator[Archive]:
 
 
 def _is_packed_alone(raw: Path, plain: str, packed: str) -> bool:
-    return storage.stat(raw / packed) is not None and storage.stat(raw / plain) is None
+    """Whether there is a packed archive, and no plain tar but perhaps what was unpacked of it."""
+    info, target = storage.stat(raw / packed), raw / plain
+    if info is None or storage.stat(target) is None:
+        return info is not None
+    known = plain_tars.known(target)
+    if known is None or known.packed != Path(packed).name:
+        return False
+    return plain_tars.is_unpacked(target) and plain_tars.is_of(known, info)
 
 
 def _tars(plan: Location) -> set[str]:

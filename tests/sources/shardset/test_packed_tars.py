@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
 import gzip
 import lzma
 import os
@@ -24,6 +25,8 @@ from pipeline.errors import NoPermission, UsageError
 from pipeline.job.resolve import resolve
 from pipeline.sources.shardset import packed_tars
 from pipeline.state import raw_archives, status, unpacked_archives
+from pipeline.verification import outputcheck, packed_against
+from pipeline.verification.outputcheck import FinishedOutput
 
 PACK: Final[dict[str, Callable[[bytes], bytes]]] = {
     ".tar.gz": gzip.compress,
@@ -155,6 +158,23 @@ def test_verify_unpacks_it_for_as_long_as_it_compares(
     assert differs.status == 1
     assert "source 4" in differs.said
     assert not (tmp_path / "in.tar").exists()
+
+
+def test_of_two_commands_that_compare_with_it_the_last_removes_what_was_unpacked(
+    run: Run, tmp_path: Path, out: Path
+) -> None:
+    given = packed(tmp_path / "in.tar.zst")
+    run("reshard", given, "--format", "tfrecord")
+    folder = (out / "tfrecord/in/current").resolve()
+    output = outputcheck.open_output(out, folder)
+    assert isinstance(output, FinishedOutput)
+    before = names(tmp_path)
+    with contextlib.ExitStack() as first:
+        first.enter_context(packed_against.unpacked(tmp_path, [output]))
+        with packed_against.unpacked(tmp_path, [output]):
+            first.close()
+            assert (tmp_path / "in.tar").exists()
+    assert names(tmp_path) == before
 
 
 def test_verify_says_where_it_cannot_be_unpacked(
