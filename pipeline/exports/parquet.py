@@ -113,10 +113,24 @@ def write(staged: storage.StagedFile, splits: Sequence[ExportedSplit], table: La
     formats = tuple(dict.fromkeys(name for split in splits for name in split.facts))
     numbers = ilsvrc_ids(table)
     groups = (group for split in splits for group in grouped(_parts(split, formats, numbers)))
-    class_names = next((split.class_names for split in splits), None)
+    class_names = shared_names(split.class_names for split in splits)
     described = any(split.described for split in splits)
     columns = schema(formats, table.class_ids, class_names, described=described)
     return write_groups(staged, columns, groups)
+
+
+def shared_names(every: Iterable[Sequence[str] | None]) -> tuple[str, ...] | None:
+    """Return the names of classes that all splits have; None: those of a label table.
+
+    Args:
+        every: of each split its names, as of `ExportedSplit`; where those of one are not the first
+            of another's, no number has one name, and none is returned.
+    """
+    names = [tuple(each) for each in every if each is not None]
+    longest = max(names, key=len, default=None)
+    if longest is None or all(each == longest[: len(each)] for each in names):
+        return longest
+    return ()
 
 
 def read_facts(path: Location) -> Iterator[pa.Table]:

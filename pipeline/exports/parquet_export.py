@@ -24,7 +24,7 @@ def columns(data: SetView) -> pa.Schema:
     shards = [each.exported_as for split in data.splits.values() for each in split.shards]
     described = any(split.details for split in data.splits.values())
     formats = dict.fromkeys(shards)
-    return parquet.schema(formats, data.table.class_ids, data.class_names, described=described)
+    return parquet.schema(formats, data.table.class_ids, _names(data), described=described)
 
 
 class Parquet(Export):
@@ -51,7 +51,7 @@ class Parquet(Export):
             kind=self.name,
             files=(data.out / IMAGES,),
             digest=digests.digest(
-                {**data.of_labels, "splits": rows, "version": parquet.VERSION, **_said(data)}
+                {**_labels(data), "splits": rows, "version": parquet.VERSION, **_said(data)}
             ),
             needs=(
                 *(Need(What.CATALOG, name) for name in data.splits),
@@ -65,6 +65,16 @@ class Parquet(Export):
         """Write the table; see `parquet.write`."""
         splits = [_exported(split, staged[0]) for split in work.data.splits.values()]
         return {"rows": parquet.write(staged[0], splits, work.data.table)}
+
+
+def _names(data: SetView) -> tuple[str, ...] | None:
+    return parquet.shared_names(split.class_names for split in data.splits.values())
+
+
+def _labels(data: SetView) -> Document:
+    """Return what decides the names of classes, for digests."""
+    names = _names(data)
+    return data.of_labels if names is None else {**data.of_labels, "classes": names}
 
 
 def _said(data: SetView) -> Document:

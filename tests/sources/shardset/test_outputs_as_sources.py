@@ -160,3 +160,20 @@ def test_a_trip_over_formats_keeps_images_names_labels_and_boxes(
         for number, each in enumerate(boxed())
     ]
     assert contents(out) == contents(tmp_path / "0") == sorted(drawn)
+
+
+@pytest.mark.parametrize(
+    ("others", "names"),
+    [(("ant", "bee"), ["ant", "bee", "cow"]), (("bee", "cow"), None)],
+)
+def test_a_table_of_all_splits_names_numbers_that_have_one_name_in_all(
+    tmp_path: Path, out: Path, others: tuple[str, ...], names: list[str] | None
+) -> None:
+    for split, said in {"train": ("ant", "bee", "cow"), "test": others}.items():
+        images = [{"bytes": encoded(n), "path": f"{n}.jpg"} for n in range(len(said))]
+        rows = [{"image": image, "label": n} for n, image in enumerate(images)]
+        parquet(tmp_path / f"in/{split}-00000-of-00001.parquet", rows, said)
+    run("reshard", tmp_path / "in", "--out", out, "--format", "none", "--export", "parquet")
+    said_of_columns = (pq.read_schema(out / "metadata.parquet").metadata or {}).get(b"huggingface")
+    found = json.loads(said_of_columns)["info"]["features"] if said_of_columns else None
+    assert (found and found["class_index"]["names"]) == names
