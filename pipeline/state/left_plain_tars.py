@@ -47,7 +47,8 @@ def left(jobs: Iterable[Job]) -> LeftTars:
         for temp in temps
         if temp.owner_gone and temp.target in targets
     ]
-    locks = {*map(storage.lock_of, targets)}
+    # By the folder as it is named: it may be a link, and that of a lock is where this leads.
+    locks = {target.with_name(storage.lock_of(target).name) for target in targets}
     locks.update(in_use.lock_of(target) for target in targets if target not in whole)
     return LeftTars(whole, half, [_left_of(locks, folder) for folder in folders])
 

@@ -347,6 +347,19 @@ def test_clean_removes_the_locks_of_a_command_that_was_killed_while_it_unpacked(
     assert names(tmp_path) - {f"out/{name}" for name in names(out)} == {"a.tar.gz"}
 
 
+def test_clean_removes_such_locks_also_where_a_link_leads_to_the_folder(
+    run: Run, tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    given = packed(tmp_path / "link" / "a.tar.gz")
+    run("imagelist", given, "--until", "plan")
+    with storage.shared_lock(tmp_path / "real" / ".a.tar.lock"):
+        pass
+    inprocess.shardmill(monkeypatch, "clean", out, "--yes")
+    assert names(tmp_path / "real") == {"a.tar.gz"}
+
+
 def test_at_an_address_it_is_refused_before_anything_is_read() -> None:
     with pytest.raises(UsageError, match="cannot be read at an address"):
         packed_tars.check_place(storage.parse("s3://bucket/in"), [["a.tar.gz"]])
