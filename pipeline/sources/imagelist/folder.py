@@ -266,7 +266,8 @@ def _walk(
         entries, left, there = list[storage.Entry](), list[str](), sorted(storage.kinds(place))
         names = {entry.name for entry in there}
         for entry in there:
-            if not (is_clutter(entry.name) or is_page(entry.name, names)):
+            is_own = entry.kind == "folder" and is_page(place, entry.name, names)
+            if not (is_clutter(entry.name) or is_own):
                 entries.append(entry)
             elif recursive or entry.kind != "folder":
                 left.append(entry.name)

@@ -62,7 +62,7 @@ def find(root: Location, extensions: Sequence[str]) -> tuple[str, ...]:
         extensions: what names of images end in.
     """
     there = storage.folders(root, links=True)
-    inner = [name for name in there if not (is_clutter(name) or is_page(name, there))]
+    inner = [name for name in there if not (is_clutter(name) or is_page(root, name, there))]
     children = {
         name: frozenset(normal(c) for c in storage.folders(root / name, links=True))
         for name in inner

@@ -119,8 +119,8 @@ def test_an_extension_that_no_name_can_have_is_refused(tmp_path: Path, extension
         (["__MACOSX/cat/._a.jpg", "__MACOSX/dog/._b.jpg", "cat/._a.jpg"], 2),
         (["lost+found/#1.jpg", "#recycle/dog/b.jpg", "dog/Thumbs.db"], 3),
         (["cat/a.jpg:Zone.Identifier"], 1),
-        ([".shardmill/job.json", "report/0a1b/train/00000.jpg", "report/index.html"], 2),
-        (["out/.shardmill/job.json", "out/report/0a1b/train/00000.jpg"], 2),
+        ([".shardmill/job.json", "report/0123/train/00000.jpg", "report/index.html"], 2),
+        (["out/.shardmill/job.json", "out/report/0a1b2c3d4e5f/train/0.jpg"], 2),
     ],
     ids=["jupyter", "synology", "macos", "disks", "windows", "output", "output in a folder"],
 )
@@ -139,7 +139,7 @@ def test_clutter_is_no_class_and_no_image_and_is_counted(
 def test_a_class_that_is_called_as_the_page_of_an_output_is_a_class(tmp_path: Path) -> None:
     fill(tmp_path, [".shardmill/job.json", "report/a.jpg", "papers/report/b.jpg"])
     assert scan(tmp_path / "papers", recursive=True).folders == ("report",)
-    assert scan(tmp_path, recursive=True).folders == ("papers/report",)
+    assert scan(tmp_path, recursive=True).folders == ("papers/report", "report")
 
 
 def test_folders_of_clutter_are_not_said_where_no_folder_is_walked(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def test_names_of_splits(name: str, expected: bool) -> None:
         (BOTH, ("train", "val")),
         ((*BOTH, "test/bee/0.jpg"), ("test", "train", "val")),
         ((*BOTH, "Annotations/ant/0.xml", "readme.txt"), ("train", "val")),
-        ((*BOTH, ".shardmill/job.json", "report/0a1b/train/0.jpg"), ("train", "val")),
+        ((*BOTH, ".shardmill/job.json", "report/0a1b2c3d4e5f/train/0.jpg"), ("train", "val")),
         ((*BOTH, "val/dog/0.jpg"), ("train", "val")),  # nearly the same
         ((*BOTH, "more/ant/0.jpg"), ()),
         ((*BOTH, "0.jpg"), ()),
