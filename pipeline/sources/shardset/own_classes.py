@@ -152,6 +152,7 @@ def _labelled(out: Location) -> tuple[Named, ...]:
     if not {_ID, _INDEX, _WORDS} <= {*header} or any(len(row) != len(header) for row in rows):
         return ()  # somebody has changed it
     said = [dict(zip(header, row, strict=True)) for row in rows[1:]]
-    if [row[_INDEX] for row in said] != [str(index) for index in range(len(said))]:
+    numbers, ids = [row[_INDEX] for row in said], {row[_ID] for row in said} - {""}
+    if numbers != [str(index) for index in range(len(said))] or len(ids) != len(said):
         return ()
     return tuple((row[_ID], row[_WORDS]) for row in said)

@@ -126,7 +126,8 @@ def test_a_label_table_that_was_changed_is_not_taken(tmp_path: Path) -> None:
     run(*tree(tmp_path), "--out", first, "--format", "webdataset")
     table = first / "lists/labels.tsv"
     written = table.read_text()
-    for number, (old, new) in enumerate((("a class", "an ant"), ("\t1\t", "\t2\t"))):
+    changes = (("a class", "an ant"), ("\t1\t", "\t2\t"), (CLASSES[1], CLASSES[0]))
+    for number, (old, new) in enumerate(changes):
         out = tmp_path / str(number)
         table.write_text(written.replace(old, new))
         run("reshard", first, "--out", out, "--format", "hf-parquet")
