@@ -89,9 +89,8 @@ def start(
     )
     try:
         with there, warnings.catch_warnings(), held():
-            warnings.simplefilter(
-                "ignore", DeprecationWarning
-            )  # of threads: they hold no lock of ours
+            # Of threads that are forked, too: they hold no lock of ours.
+            warnings.simplefilter("ignore", DeprecationWarning)
             process.start()
     except BaseException:
         here.close()
