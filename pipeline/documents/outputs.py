@@ -75,6 +75,7 @@ class Parameters(Struct, frozen=True):
     class_names: tuple[Text, ...] = ()
     boxes: bool = False
     vectors: bool = False
+    object_names: tuple[Text, ...] | None = None
     order: Text = ""
     seed: int = 0
 

@@ -44,6 +44,7 @@ class RecordOptions:
             same; empty: nobody names them.
         boxes: likewise, whether there are boxes.
         vectors: likewise, whether an image may have several labels, or none that is a class.
+        object_names: of a format that `names_objects`, likewise of objects; None: as of images.
     """
 
     label_offset: int
@@ -53,6 +54,7 @@ class RecordOptions:
     class_names: tuple[str, ...] = ()
     boxes: bool = False
     vectors: bool = False
+    object_names: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,8 @@ class ShardFormat(ABC):
     has_columns: ClassVar[bool] = False
     """Whether each record says the same things, in columns that its shards name: what they are
     is known of the source, before any image is read, and decides the bytes of each shard."""
+    names_objects: ClassVar[bool] = False
+    """Whether its shards name the classes of objects beside those of images."""
     cuts_names: ClassVar[bool] = False
     """Whether some keys are too long for the names of its records, see `is_cut`."""
     writes_ids: ClassVar[bool] = True
@@ -235,13 +239,12 @@ class ShardFormat(ABC):
         ``filename``, ``width`` and ``height`` are compared with the facts, all else with the plan.
         """
 
-    def masks_of(self, record: StoredRecord) -> tuple[bytes, ...]:
+    def masks_of(self, record: StoredRecord) -> tuple[bytes, ...]:  # noqa: ARG002
         """Return the masks that a record has of its objects, as in `ImageRecord`.
 
         Raises:
             OutputDamaged: the record is not as it is written.
         """
-        del record
         return ()
 
     def image(self, record: StoredRecord, size: int) -> memoryview | None:  # noqa: ARG002

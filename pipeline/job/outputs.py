@@ -63,6 +63,8 @@ def derive(
             names = class_names or defaults.class_names
             options = replace(options, class_names=names, vectors=vectors)
             options = replace(options, boxes=boxes or defaults.reads_boxes)
+        if shard_format.names_objects:
+            options = replace(options, object_names=_object_names(options, defaults))
         mended = shard_format.jpeg_only or (defaults.repairs and shard_format.holds_images)
         form = RecordForm(name, options, image, None, mended)
         shortened = defaults.long_names and shard_format.cuts_names
@@ -79,6 +81,13 @@ def _labels(job: Job, shard_format: ShardFormat, defaults: Defaults) -> str:
     """Return what the records of a format have as labels."""
     describes = defaults.describes_objects and shard_format.describes_objects
     return job.labels if describes or job.labels in shard_format.labels else LABELS[0]
+
+
+def _object_names(options: RecordOptions, defaults: Defaults) -> tuple[str, ...] | None:
+    """Return the names of the classes of objects; None: as of images, or no column has names."""
+    has_names = options.boxes and not options.label_offset
+    names = defaults.object_names if has_names else None
+    return None if names == options.class_names else names
 
 
 def _codec(image: ImageOptions) -> str | EnvironmentRefused | None:

@@ -15,7 +15,7 @@ from pipeline.images.bounds import MAX_PIXELS
 from pipeline.images.prepare import ImageOptions
 from pipeline.storage import Location
 
-_OF_COLUMNS: Final = ("class_names", "boxes", "vectors")
+_OF_COLUMNS: Final = ("class_names", "boxes", "vectors", "object_names")
 """What the options of records say of columns, where a format has such."""
 
 
@@ -65,6 +65,8 @@ class RecordForm:
         """Return it as the parameters of a manifest."""
         vector = {"multi_hot": self.options.multi_hot} if self.options.multi_hot else {}
         columns = {name: getattr(self.options, name) for name in _OF_COLUMNS}
+        if self.options.object_names is None:
+            del columns["object_names"]
         return {
             "label_offset": self.options.label_offset,
             "labels": self.options.labels,

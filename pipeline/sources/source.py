@@ -74,17 +74,16 @@ class Defaults:
 
     Attributes:
         suffix: what keys customarily end in.
-        offsets: whether class indexes get the offset that is usual for a format; of a list they
-            do not, which says itself what its labels are.
+        offsets: whether class indexes get a format's usual offset; those of a list do not.
         repairs: whether every format gets RGB or gray JPEGs; else only those that must.
         long_names: whether the name of some sample cannot hold all of its key.
         describes_objects: whether its objects have flags, or classes of their own: labels of
             detection say these then, in every format that can.
         multi_hot: how many classes there are, where an image can be of several or of none: formats
-            whose readers want one label width say of each whether the image is of it. 0: an image
-            is of one class, or has the labels of a list.
+            of one label width say each. 0: an image is of one, or has the labels of a list.
         class_names: `LabelTable.names`; empty: `Source.class_names` has them, or nobody.
         reads_boxes: whether images of any split may have boxes: all have the same columns.
+        object_names: of classes of objects; empty: not all are known. None: they are of images.
     """
 
     suffix: str
@@ -95,6 +94,7 @@ class Defaults:
     multi_hot: int = 0
     class_names: tuple[str, ...] = ()
     reads_boxes: bool = False
+    object_names: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

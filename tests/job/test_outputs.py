@@ -47,6 +47,7 @@ def changed(first: dict[str, Output], second: dict[str, Output]) -> set[str]:
         RecordForm("recordio", RecordOptions(0, multi_hot=601), PLAIN, None, True),
         RecordForm("mds", RecordOptions(0, boxes=True, vectors=True), PLAIN, None, True),
         RecordForm("mds", RecordOptions(0, class_names=("a", "b c")), PLAIN, None, True),
+        RecordForm("hf-parquet", RecordOptions(0, boxes=True, object_names=()), PLAIN, None, True),
         RecordForm(
             "recordio",
             RecordOptions(0, "detection", ".jpg"),
@@ -165,6 +166,17 @@ def test_columns_are_decided_by_what_the_source_says() -> None:
     assert with_columns == {"hf-parquet", "mds"}
     for said in ({"class_names": ("a", "b")}, {"reads_boxes": True}, {"boxes": True}):
         assert changed(derived(), derived(**said)) == with_columns
+
+
+def test_names_of_objects_decide_bytes_where_a_column_says_them() -> None:
+    def differing(own: tuple[str, ...], job: Job = JOB, *, boxes: bool = True) -> set[str]:
+        before = derived(job, class_names=("a", "b"), boxes=boxes)
+        return changed(before, derived(job, class_names=("a", "b"), boxes=boxes, object_names=own))
+
+    assert differing(("ant", "bee")) == differing(()) == {"hf-parquet"}
+    assert not differing(("a", "b"))
+    assert not differing(("ant", "bee"), boxes=False)
+    assert not differing(("ant", "bee"), replace(JOB, label_offset=1))
 
 
 def test_options_for_images_that_contradict_each_other_are_refused() -> None:

@@ -6,7 +6,7 @@ Source: huggingface/datasets, src/datasets/features/features.py: the JSON of `Fe
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -35,16 +35,17 @@ def listed(feature: Feature, length: int = -1) -> Feature:
     return {"feature": feature, "length": length, "_type": LIST}
 
 
-def label(options: RecordOptions) -> Feature:
+def label(names: Sequence[str], label_offset: int) -> Feature:
     """Return the feature of a class: with names, if there are any and they count from 0."""
-    if options.class_names and not options.label_offset:
-        return {"names": list(options.class_names), "_type": "ClassLabel"}
+    if names and not label_offset:
+        return {"names": list(names), "_type": "ClassLabel"}
     return value("int64")
 
 
 def features(options: RecordOptions) -> dict[str, Any]:
     """Return the feature of each column, in the order of the columns."""
-    columns: dict[str, Any] = {"image": _IMAGE, "label": label(options)}
+    of_image = label(options.class_names, options.label_offset)
+    columns: dict[str, Any] = {"image": _IMAGE, "label": of_image}
     if options.vectors:
         columns["labels"] = listed(value("float32"))
     if options.boxes:
@@ -54,9 +55,10 @@ def features(options: RecordOptions) -> dict[str, Any]:
 
 def objects(options: RecordOptions) -> dict[str, Any]:
     """Return the feature of each column of the objects."""
+    names = options.class_names if options.object_names is None else options.object_names
     columns = {
         "bbox": listed(listed(value("float32"), 4)),
-        "category": listed(label(options)),
+        "category": listed(label(names, options.label_offset)),
         "area": listed(value("float32")),
     }
     if described(options):

@@ -25,6 +25,7 @@ class HuggingFaceParquet(ShardFormat):
     version = shard.WRITER_VERSION
     describes_objects = True
     has_columns = True
+    names_objects = True
     writes_ids = False
     readers = (Reader("datasets", ("datasets",)),)
 

@@ -22,6 +22,7 @@ from pipeline.errors import InputRefused
 from pipeline.quantities import counted
 from pipeline.shards import foreign
 from pipeline.shards.foreign import FoundImage, Note
+from pipeline.sources.glance import Glance
 from pipeline.sources.read_files import ReadFile
 from pipeline.sources.shardset import parquet_images, shard_files, tar_images, zip_images
 from pipeline.storage import Location
@@ -92,6 +93,12 @@ class Tally:
             self.stamps |= found.beside
         if found.md5:
             self.md5s[shard] = found.md5
+
+    def added_to(self, look: Glance) -> Glance:
+        """Add how files beside the shards look; one that never holds where there are too many."""
+        if len(self.stamps) > MOST_STAMPS:
+            return Glance(dict.fromkeys(look.stamps, storage.UNSETTLED))
+        return Glance(look.stamps | self.stamps)
 
     def lines(self) -> Iterator[str]:
         """Yield what there was, a line each."""

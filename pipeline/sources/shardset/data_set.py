@@ -31,13 +31,14 @@ from pipeline.sources.shardset import (
     kept,
     labelling,
     object_classes,
+    object_names,
     own_output,
     packed_tars,
     parquet_columns,
     shard_files,
     unmeant_options,
 )
-from pipeline.sources.shardset.collecting import MOST_STAMPS, Tally
+from pipeline.sources.shardset.collecting import Tally
 from pipeline.sources.shardset.kept import Found
 from pipeline.sources.shardset.labelling import Labelled
 from pipeline.sources.shardset.own_output import OwnSplit
@@ -122,6 +123,11 @@ class ShardSet(DataSet):
         return own_output.shared_table(self.own.values())
 
     @cached_property
+    def _object_names(self) -> tuple[str, ...] | None:
+        every = [found for found, _ in self._found.values()]
+        return object_names.of_splits(self._own_table, every, storage.parse(self.job.images))
+
+    @cached_property
     def describes_objects(self) -> bool:
         """Whether there are objects that have flags, or classes of their own."""
         if self.own:
@@ -196,7 +202,7 @@ class ShardSet(DataSet):
         return {
             name: (
                 replace(self._counted(name, each, tallies[name]), read_files=tuple(reading.used)),
-                _with(looks[name], tallies[name]),
+                tallies[name].added_to(looks[name]),
             )
             for name, each in labelled.items()
         }
@@ -235,14 +241,14 @@ class ShardSet(DataSet):
         self._reading.keep(file, progress)
 
     def _counted(self, name: str, labelled: Labelled, tally: Tally) -> Found:
-        own, lines = self.own.get(name), tuple(tally.lines())
-        if own is None:
-            found = kept.found(labelled, lines, tally.md5s, self._class_names(name))
-            of_objects = self._class_names(name, of_objects=True)
-            return replace(found, kinds=object_classes.with_names(found.kinds, of_objects))
-        names = own.document.parameters.class_names
-        found = kept.found(labelled, lines, tally.md5s, names)
-        return replace(found, suffix=own.document.parameters.suffix)
+        parameters = self.own[name].document.parameters if name in self.own else None
+        if parameters is None:
+            names, of_objects = self._class_names(name), self._class_names(name, of_objects=True)
+        else:
+            names, of_objects = parameters.class_names, parameters.object_names or ()
+        found = kept.found(labelled, tuple(tally.lines()), tally.md5s, names)
+        kinds = object_classes.with_names(found.kinds, of_objects)
+        return replace(found, kinds=kinds, suffix=parameters.suffix if parameters else found.suffix)
 
     def _class_names(self, name: str, *, of_objects: bool = False) -> tuple[str, ...]:
         """All classes as the Parquet files of a split name them; none where they do not agree."""
@@ -320,11 +326,5 @@ class ShardSet(DataSet):
             describes_objects=found.described,
             multi_hot=parameters.multi_hot if parameters else 0,
             class_names=self._own_table.names or found.names,
+            object_names=self._object_names,
         )
-
-
-def _with(look: Glance, tally: Tally) -> Glance:
-    """Add how files beside the shards look; one that never holds where there are too many."""
-    if len(tally.stamps) > MOST_STAMPS:
-        return Glance(dict.fromkeys(look.stamps, storage.UNSETTLED))
-    return Glance(look.stamps | tally.stamps)

@@ -21,7 +21,7 @@ from pipeline.errors import ObjectMissing, ShardmillError, Vanished
 from pipeline.job.resolve import ResolvedJob, resolve
 from pipeline.job.split import SplitJob
 from pipeline.sources.glance import Glance
-from pipeline.sources.shardset import collecting, data_set
+from pipeline.sources.shardset import collecting
 from pipeline.state import raw_archives
 
 
@@ -100,7 +100,6 @@ def test_images_that_rows_have_the_paths_of_are_looked_at_again(tmp_path: Path) 
 def test_of_very_many_images_beside_the_shards_no_looks_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(data_set, "MOST_STAMPS", 2)
     monkeypatch.setattr(collecting, "MOST_STAMPS", 2)
     path = of_paths(tmp_path)
     tally = collecting.Tally()
@@ -108,9 +107,9 @@ def test_of_very_many_images_beside_the_shards_no_looks_are_kept(
     assert len(tally.stamps) == 3
     look = Glance({str(path): storage.settled(path)})
     assert look.holds()
-    assert not data_set._with(look, tally).holds()
+    assert not tally.added_to(look).holds()
     tally.stamps.popitem()
-    assert data_set._with(look, tally).holds()
+    assert tally.added_to(look).holds()
 
 
 @pytest.mark.parametrize("error", [Vanished("gone"), ObjectMissing("gone")])

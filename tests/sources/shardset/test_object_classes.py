@@ -16,7 +16,7 @@ from drawnshards import tar, tfrecords
 
 from pipeline.catalog.classes import NO_LABELS
 from pipeline.job.resolve import resolve
-from pipeline.sources.shardset import data_set, object_classes
+from pipeline.sources.shardset import data_set, object_classes, object_names
 
 SIDES = {"xmin": [0.25], "ymin": [0.5], "xmax": [0.75], "ymax": [1.0]}
 CORNERS = {f"image/object/bbox/{side}": corner for side, corner in SIDES.items()}
@@ -229,3 +229,78 @@ def test_names_of_objects_leave_those_of_images_in_outputs_of_outputs(tmp_path: 
         tables.append((out / "lists/train.classes.tsv").read_text())
         source = out
     assert tables == ["folder\tlabel\nhill\t0\nsea\t1\n"] * 3
+
+
+def columns(source: Path, out: Path, split: str = "train") -> tuple[Any, Any]:
+    """The names that Parquet shards say of the classes of images, and of those of objects."""
+    run("reshard", source, "--out", out, "--format", "hf-parquet")
+    (path,) = (out / "hf-parquet" / split / "current").glob(f"{split}-*.parquet")
+    features = json.loads(pq.read_schema(path).metadata[b"huggingface"])["info"]["features"]
+    category = features["objects"]["category"]["feature"]
+    return features["label"].get("names"), category.get("names")
+
+
+def numbers(folder: Path) -> Path:
+    """Shards whose objects are of classes of their own, which have no names."""
+    words = {"image/class/label": [0], "image/class/text": "sea"}
+    return tfrecords(folder / "train.tfrecord-00000-of-00001", [example(0, 2, **words)]).parent
+
+
+def nameless(folder: Path) -> Path:
+    """Shards whose images have no class."""
+    rows = [example(n, n, name) for n, name in enumerate(("ant", "bee"))]
+    return tfrecords(folder / "train.tfrecord-00000-of-00001", rows).parent
+
+
+def named(folder: Path) -> Path:
+    """Shards that name classes of objects, also one that no object is of."""
+    return parquet(folder / "train.parquet", (1, 0), ("ant", "bee", "cow")).parent
+
+
+def shared(folder: Path) -> Path:
+    """Shards whose objects are of the classes of images, also of one without an image."""
+    said = [{"image/class/label": [n], "image/class/text": f"n{n}"} for n in (0, 1)]
+    rows = [example(n, label, f"n{label}", **said[n]) for n, label in enumerate((1, 0))]
+    return tfrecords(folder / "train.tfrecord-00000-of-00001", rows).parent
+
+
+@pytest.mark.parametrize(
+    ("source", "of_images", "of_objects"),
+    [
+        (worded, ["hill", "sea"], ["ant", "bee", "cow"]),
+        (numbers, ["sea"], None),
+        (nameless, None, ["ant", "bee"]),
+        (named, ["beach"], ["ant", "bee", "cow"]),
+        (shared, ["n0", "n1"], ["n0", "n1"]),
+    ],
+)
+def test_columns_of_objects_have_the_names_of_their_classes(
+    tmp_path: Path, source: Any, of_images: list[str] | None, of_objects: list[str] | None
+) -> None:
+    path = source(tmp_path / "in")
+    for number in range(3):  # of the shards, of an output of them, and of an output of that
+        out = tmp_path / str(number)
+        assert columns(path, out) == (of_images, of_objects)
+        path = out
+        of_images = of_images or of_objects  # classes of an output are of images, if none has one
+
+
+def test_splits_name_the_classes_of_objects_alike(tmp_path: Path) -> None:
+    for split, kinds in (("train", ("ant", "bee")), ("test", ("bee",))):
+        labels = {"ant": 0, "bee": 1}
+        rows = [example(n, labels[kind], kind) for n, kind in enumerate(kinds)]
+        tfrecords(tmp_path / f"in/{split}.tfrecord-00000-of-00001", rows)
+    for split in ("train", "test"):
+        assert columns(tmp_path / "in", tmp_path / split, split) == (None, ["ant", "bee"])
+
+
+def test_outputs_whose_objects_are_of_the_classes_of_images_stay(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, out: Path
+) -> None:
+    first = tmp_path / "first"
+    columns(shared(tmp_path / "in"), first)
+    words = ("reshard", first, "--out", out, "--format", "hf-parquet")
+    with monkeypatch.context() as patch:
+        patch.setattr(object_names, "of_splits", lambda *_: None)  # as earlier versions had it
+        run(*words)
+    assert "already complete" in run(*words)
