@@ -58,25 +58,29 @@ def _found(
     wire: WireReader, features: dict[str, SpannedValues], offset: int, span: tuple[int, int]
 ) -> FoundImage:
     label, text = _number(features), _text(wire, features, _TEXT)
+    class_id = _text(wire, features, _ID)
     if not text and label is None:
         text = _text(wire, features, ("label",))
     boxes = _boxes(wire, features)
     count = len(boxes)
     numbers = next((ints for name in _OBJECT_LABELS if (ints := _ints(features, name))), ())
-    own = numbers if len(numbers) == count and set(numbers) != {label} else ()
-    texts = _texts(wire, features, objects.TEXT) if own or not numbers else ()
+    texts = _texts(wire, features, objects.TEXT)
+    texts = texts if len(texts) == count else ()
+    # One number may be a class of images, and another one of objects: then the texts differ.
+    differ = set(numbers) != {label} or not {*texts} <= {"", class_id, text}
+    own = numbers if len(numbers) == count and differ else ()
     flags = objects.flags({name: _ints(features, name) for name in objects.BITS}, count)
     return FoundImage(
         name=_text(wire, features, _NAME),
         offset=offset,
         encoded=wire.data[span[0] : span[1]],
         label=label,
-        class_id=_text(wire, features, _ID),
+        class_id=class_id,
         class_text=text,
         labels=next((tuple(features[n].values) for n in _VECTOR if n in features), ()),
         boxes=boxes,
         box_classes=own,
-        box_ids=texts if own or len(texts) == count else (),
+        box_ids=texts if own or not numbers else (),
         flags=flags,
     )
 

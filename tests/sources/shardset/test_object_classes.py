@@ -165,6 +165,24 @@ def test_what_makes_no_table_is_refused_where_one_is_needed(
     assert "train: complete" in run(*words)
 
 
+@pytest.mark.parametrize(("text", "name"), [("ball", "ball"), ("n00", "sea"), ("sea", "sea")])
+def test_objects_keep_their_text_where_their_number_is_that_of_their_image(
+    tmp_path: Path, text: str, name: str
+) -> None:
+    said = {"image/class/synset": "n00", "image/class/label": [0], "image/class/text": "sea"}
+    path = tmp_path / "in/train.tfrecord-00000-of-00001"
+    tfrecords(path, [example(0, 0, text, **said)])
+    assert coco(path.parent, tmp_path / "out") == ([name], [0])
+
+
+def test_texts_that_are_not_one_for_each_object_say_nothing(tmp_path: Path) -> None:
+    corners = {name: side * 2 for name, side in CORNERS.items()}
+    more = {**corners, LABEL: [0, 1], "image/object/class/text": "ant"}
+    row = dict(example(0, 0)) | more
+    path = tfrecords(tmp_path / "in/train.tfrecord-00000-of-00001", [row])
+    assert coco(path.parent, tmp_path / "out") == (["0", "1"], [0, 1])
+
+
 def synsets(*labels: int) -> list[Mapping[str, object]]:
     """Examples whose images have ids, and whose objects have numbers of their own."""
     said = [{"image/class/synset": f"n{n}", "image/class/label": [n]} for n in (0, 1)]
