@@ -26,6 +26,7 @@ torchvision's ``ImageFolder`` takes no notice of the file: it looks for images i
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 
@@ -133,14 +134,15 @@ class ImageFolder(Export):
     def plan(self, data: SetView) -> Iterator[ExportPlan]:
         """Yield a file for each split that has classes."""
         for name, split in data.with_classes.items():
-            document = {"images": split.images_digest, **data.of_labels, "version": VERSION}
+            alone = replace(data, splits={name: split})  # its file has the names of this split
+            document = {"images": split.images_digest, **alone.of_labels, "version": VERSION}
             yield ExportPlan(
                 kind=self.name,
                 files=(data.out / split.folder / METADATA,),
                 digest=digests.digest(document),
                 split=name,
                 needs=(Need(What.CATALOG, name), Need(What.ARTIFACT, f"tree-{name}")),
-                made_of={"version of its form": str(VERSION), **data.made_of_classes},
+                made_of={"version of its form": str(VERSION), **alone.made_of_classes},
             )
 
     def write(self, work: ExportWork, staged: Sequence[storage.StagedFile]) -> Document:

@@ -13,6 +13,7 @@ import inprocess
 import pyarrow.parquet as pq
 import pytest
 from drawnlists import ListedSet, draw_list, encoded, lay
+from drawnshards import parquet
 from exportnames import OF_ALL_SETS
 from inprocess import Ran
 from support import products, temporary_files
@@ -286,6 +287,29 @@ class TestOfAFolder:
         for split in ("train", "val"):
             assert class_names(out / split / "metadata.parquet", "label") == ["a", "b"]
         assert rows(out / "val" / "metadata.parquet")[0]["label"] == 1
+
+
+def test_imagefolder_of_a_split_is_of_its_own_names(run: Run, tmp_path: Path, out: Path) -> None:
+    def shards(split: str, *names: str) -> None:
+        rows = [{"image": {"bytes": encoded(0), "path": "0.jpg"}, "label": 0}]
+        parquet(tmp_path / f"in/{split}-00000-of-00001.parquet", rows, names)
+
+    words = ("reshard", tmp_path / "in", "--out", out, *NONE, "--export", "imagefolder")
+    shards("test", "ant", "bee")
+    shards("train", "ant", "bee", "cow")
+    run(*words)
+    of_test, of_train = (out / split / "metadata.parquet" for split in ("test", "train"))
+    assert class_names(of_test, "label") == ["ant", "bee"]
+    assert class_names(of_train, "label") == ["ant", "bee", "cow"]
+    before = of_test.stat()
+    shards("train", "ant", "bee", "cat")  # the first images of both are as they were
+    assert "--replace" in run(*words, status=2).said
+    run(*words, "--replace")
+    assert class_names(of_train, "label") == ["ant", "bee", "cat"]
+    assert (of_test.stat().st_ino, of_test.stat().st_mtime_ns) == (
+        before.st_ino,
+        before.st_mtime_ns,
+    )
 
 
 @pytest.mark.parametrize(
