@@ -18,7 +18,7 @@ from pipeline import storage
 from pipeline.archives.passage import Progress
 from pipeline.job.resolve import resolve
 from pipeline.sources import read_files
-from pipeline.sources.shardset import data_set
+from pipeline.sources.shardset import collecting, data_set
 from pipeline.sources.shardset.shard_reading import ShardReading
 from pipeline.state import ownership
 from pipeline.verification import statecheck
@@ -233,7 +233,7 @@ def test_a_worker_says_when_it_helps(
 def test_what_was_read_of_a_shard_that_differs_is_forgotten(
     run: Run, folder: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(data_set, "MOST_STAMPS", -1)  # what is kept of single shards stays, then
+    monkeypatch.setattr(collecting, "MOST_STAMPS", -1)  # what is kept of single shards stays, then
     run("reshard", folder, "--until", "plan")
     assert len(kept(out)) == 3
     content = bytearray((folder / "train-1.tar").read_bytes())
