@@ -154,7 +154,7 @@ class RecordedList(Struct, frozen=True):
 class RecordedShards(Struct, frozen=True):
     """What was found in the shards of a split; see `pipeline.sources.shardset.kept.Found`.
 
-    Earlier versions kept no `kinds`: the shards are read again.
+    Earlier versions kept no `kinds`: the shards are read again. Nor did they keep a `table`.
     """
 
     images: Size
@@ -172,5 +172,6 @@ class RecordedShards(Struct, frozen=True):
     objects: Size = 0
     described: bool = False
     kinds: tuple[tuple[int, Text, Text], ...] | None = None
+    table: tuple[tuple[Text, Text], ...] | None = None
     notes: tuple[Text, ...] = ()
     packed: tuple[tuple[Text, Text], ...] = ()

@@ -120,7 +120,8 @@ class ShardSet(DataSet):
 
     @cached_property
     def _own_table(self) -> LabelTable:
-        return own_output.shared_table(self.own.values())
+        known = kept.label_table((found for found, _ in self._found.values()), self.root)
+        return own_output.shared_table(self.own.values()) if known is None else known
 
     @cached_property
     def _object_names(self) -> tuple[str, ...] | None:
@@ -208,10 +209,11 @@ class ShardSet(DataSet):
         }
 
     def _chosen(
-        self, collected: Mapping[str, pa.Table], tallies: Mapping[str, Tally]
+        self,
+        collected: Mapping[str, pa.Table],
+        tallies: Mapping[str, Tally],  # noqa: ARG002 - a list says which
     ) -> dict[str, pa.Table]:
         """Return those of the images of each split that are wanted, with their labels: all."""
-        del tallies
         return dict(collected)
 
     def _asked_more(self) -> dict[str, object]:
@@ -241,14 +243,13 @@ class ShardSet(DataSet):
         self._reading.keep(file, progress)
 
     def _counted(self, name: str, labelled: Labelled, tally: Tally) -> Found:
-        parameters = self.own[name].document.parameters if name in self.own else None
-        if parameters is None:
-            names, of_objects = self._class_names(name), self._class_names(name, of_objects=True)
-        else:
-            names, of_objects = parameters.class_names, parameters.object_names or ()
+        said = self.own[name].document.parameters if name in self.own else None
+        names = said.class_names if said else self._class_names(name)
+        of_objects = said.object_names if said else self._class_names(name, of_objects=True)
         found = kept.found(labelled, tuple(tally.lines()), tally.md5s, names)
-        kinds = object_classes.with_names(found.kinds, of_objects)
-        return replace(found, kinds=kinds, suffix=parameters.suffix if parameters else found.suffix)
+        kinds = object_classes.with_names(found.kinds, of_objects or ())
+        suffix, table = said.suffix if said else found.suffix, own_output.classes(self.own.values())
+        return replace(found, suffix=suffix, kinds=kinds, table=table)
 
     def _class_names(self, name: str, *, of_objects: bool = False) -> tuple[str, ...]:
         """All classes as the Parquet files of a split name them; none where they do not agree."""
@@ -317,14 +318,13 @@ class ShardSet(DataSet):
 
     def _defaults(self, name: str, found: Found, is_cut: IsCut) -> Defaults:
         own = self.own.get(name)
-        parameters = own.document.parameters if own else None
         return Defaults(
             suffix=found.suffix,
             offsets=own.has_offsets if own else False,
             repairs=own.has_offsets if own else False,
             long_names=any(is_cut(key, found.suffix) for key in found.long_keys),
             describes_objects=found.described,
-            multi_hot=parameters.multi_hot if parameters else 0,
+            multi_hot=own.document.parameters.multi_hot if own else 0,
             class_names=self._own_table.names or found.names,
             object_names=self._object_names,
         )

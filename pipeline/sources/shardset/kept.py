@@ -6,8 +6,9 @@ So nobody reads them a second time who asks what a job means, as long as they lo
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -20,6 +21,7 @@ from pipeline import digests, manifest, paths, storage
 from pipeline.catalog import class_folders, objects
 from pipeline.catalog import table as catalog
 from pipeline.catalog.class_table import ClassTable, FolderClasses
+from pipeline.catalog.classes import NO_LABELS, LabelTable
 from pipeline.catalog.label_widths import LabelWidths
 from pipeline.documents.sources import RecordedClasses, RecordedShards, RecordedWidths
 from pipeline.errors import ShardmillError
@@ -60,6 +62,8 @@ class Found:
         objects: how many objects there are.
         described: whether some have a class of their own, or flags.
         kinds: the classes of objects, see `object_classes`.
+        table: of an output, the id and the words of each class of its label table; empty: it has
+            none. None: it is no output, or an earlier version has kept what was found.
         notes: what is to be said at the end.
         packed: name and MD5 of each shard that is packed as a whole.
         read_files: names of what was kept of single shards, and is of no use any more.
@@ -79,6 +83,7 @@ class Found:
     objects: int = 0
     described: bool = False
     kinds: tuple[Kind, ...] = ()
+    table: tuple[tuple[str, str], ...] | None = None
     notes: tuple[str, ...] = ()
     packed: tuple[tuple[str, str], ...] = ()
     read_files: tuple[str, ...] = ()
@@ -162,6 +167,8 @@ def save(out: Location, split: str, asked: str, known: Found, look: Glance) -> N
     }
     if not known.packed:
         del document["packed"]
+    if known.table is None:
+        del document["table"]
     if known.classes is not None:
         said = asdict(known.classes)
         del said["table"]
@@ -202,6 +209,7 @@ def load(out: Location, split: str, asked: str) -> tuple[Found, Glance] | None:
         objects=saved.objects,
         described=saved.described,
         kinds=saved.kinds,
+        table=saved.table,
         notes=saved.notes,
         packed=saved.packed,
     )
@@ -233,6 +241,19 @@ def rows(out: Location, split: str, asked: str, known: Found) -> Iterator[pa.Tab
             part = part.cast(schema)
             storage.check_table(part, schema)
             yield part
+
+
+def label_table(every: Iterable[Found], path: Location) -> LabelTable | None:
+    """Return the label table of an output as it was when all splits were read; None: not kept.
+
+    The files that it was made of lie at paths without a digest, and may be others by now.
+    """
+    said = {found.table for found in every}
+    classes = said.pop() if len(said) == 1 else None
+    if not classes:
+        return None if classes is None else NO_LABELS
+    ids, words = zip(*classes, strict=True)
+    return LabelTable(Path(str(path)), ids, words, {})
 
 
 def asked(options: Document) -> str:

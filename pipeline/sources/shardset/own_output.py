@@ -6,7 +6,7 @@ an image lie is another place. Each image is compared with the hash that the fac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -26,7 +26,7 @@ from pipeline.errors import InputRefused, UsageError
 from pipeline.shards import facts, foreign
 from pipeline.sources.shardset import collecting, shard_files
 from pipeline.sources.shardset.labelling import HASH, ROWS, SIZED_ROWS, Labelled
-from pipeline.sources.shardset.own_classes import OwnClasses
+from pipeline.sources.shardset.own_classes import Named, OwnClasses
 from pipeline.storage import Location
 
 PLACES: Final = pa.schema([("offset", pa.int64()), ("length", pa.int64()), (HASH, pa.binary(16))])
@@ -219,6 +219,12 @@ def shared_table(every: Iterable[OwnSplit]) -> LabelTable:
         if table.class_ids
     )
     return known if agree else NO_LABELS
+
+
+def classes(every: Collection[OwnSplit]) -> tuple[Named, ...] | None:
+    """Return id and words of each class of this table, to be kept; None: there are no splits."""
+    table = shared_table(every)
+    return tuple(zip(table.class_ids, table.words, strict=True)) if every else None
 
 
 def _finished(out: Location, name: str) -> Iterator[tuple[str, str]]:

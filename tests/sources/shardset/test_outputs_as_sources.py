@@ -16,11 +16,13 @@ from drawnlists import current, encoded, lay, manifest_of, shards
 from drawnshards import parquet, tar
 from drawnsources import DETECTION, SOURCES, boxed, samples
 from drawntrees import CLASSES
+from filetimes import age
 
 from pipeline import paths
 from pipeline.catalog import table as catalog
 from pipeline.formats.examples.example import parse_example
 from pipeline.formats.tfrecord.shard import read_records
+from pipeline.job.resolve import resolve
 from pipeline.shards import foreign
 
 PLACES = {"source", "offset", "length"}
@@ -133,6 +135,38 @@ def test_a_label_table_that_was_changed_is_not_taken(tmp_path: Path) -> None:
         run("reshard", first, "--out", out, "--format", "hf-parquet")
         ((_, found),) = features(out).items()
         assert found["label"]["names"] == ["a class"]
+
+
+def without(table: Path) -> None:
+    """Remove a label table."""
+    table.unlink()
+
+
+def other_words(table: Path) -> None:
+    """Call the class without an image otherwise."""
+    table.write_text(table.read_text().replace("\t2\ta class", "\t2\tan ant"))
+
+
+@pytest.mark.parametrize("change", [without, other_words])
+def test_an_output_stays_as_it_is_when_the_label_table_of_its_source_changes(
+    tmp_path: Path, out: Path, change: Callable[[Path], None]
+) -> None:
+    def prepare() -> str:
+        resolve.cache_clear()
+        ended = shardmill("reshard", first, "--out", out, "--format", "hf-parquet")
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout + ended.stderr
+
+    first = tmp_path / "first"
+    run(*tree(tmp_path), "--out", first, "--format", "webdataset")
+    age(first)
+    assert "already complete" not in prepare()
+    table, before = first / "lists/labels.tsv", features(out)
+    written = table.read_text()
+    change(table)
+    assert not table.exists() or table.read_text() != written
+    assert "already complete" in prepare()
+    assert features(out) == before
 
 
 def contents(out: Path) -> list[tuple[str, str, int, list[tuple[float, ...]]]]:
