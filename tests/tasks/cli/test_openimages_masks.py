@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,13 +17,9 @@ from pipeline.sources.openimages.masks import mask_shapes
 from pipeline.state import status
 from tasks.cli import collecting_report
 
+pytest_plugins = ("openimagesfixtures",)
+
 CLASSES = ("--class", "Bear", "--class", "Car", "--class", "/m/0cmf2")
-
-
-@pytest.fixture
-def bucket(openimages: Path) -> Iterator[Bucket]:
-    with Bucket(openimages / "bucket", openimages / "raw") as server:
-        yield server
 
 
 def collect(
