@@ -93,9 +93,9 @@ class _Recording(Phase):
         return first_pass_tasks.is_complete(job)
 
     def sweep(self, job: Job) -> None:
-        for folder in (paths.archive_index(job.folder, "").parent, read_files.folder(job.folder)):
-            if storage.reachable(job.folder, folder):
-                cleaning.remove_stale(job.folder, storage.temp_files(folder))
+        out = job.folder
+        folders = (paths.archive_index(out, "").parent, read_files.folder(out))
+        cleaning.remove_stale(out, cleaning.temps_below(out, *folders))
 
 
 @dataclass(frozen=True)

@@ -94,8 +94,8 @@ def held() -> Iterator[None]:
         return
     came, is_over = list[int](), False
     # A handler that was not set from Python cannot be set again from here: it stays.
-    before = {number: signal.getsignal(number) for number in interrupting()}
-    before = {number: handler for number, handler in before.items() if handler is not None}
+    handlers = ((number, signal.getsignal(number)) for number in interrupting())
+    before = {number: handler for number, handler in handlers if handler is not None}
 
     def hold(number: int, _frame: FrameType | None) -> None:
         if not is_over:

@@ -11,14 +11,13 @@ from pipeline.quantities import counted, size
 from pipeline.sources.openimages import places
 from pipeline.sources.openimages.collected import Collected
 from pipeline.sources.openimages.collection import Collection
-from pipeline.sources.openimages.images import failures, image_rows
 from pipeline.sources.openimages.masks import sized_masks
 from pipeline.sources.openimages.masks.mask_rows import WRITTEN
 from pipeline.sources.openimages.masks.sized_masks import SizedPart
 from pipeline.sources.openimages.pending import Pending, PendingSplit, pending
 from tasks.cli import report
 from tasks.cli.saying import say
-from tasks.openimages import readiness
+from tasks.openimages import collect, readiness
 from tasks.openimages.base import began
 
 _CERTAIN: Final = 20
@@ -140,11 +139,7 @@ def plan_bytes(what: Collection, still: Pending) -> None:
 
 def list_failures(what: Collection) -> None:
     """Write the lists of images that are not there, and say how many had no answer."""
-    for split in what.splits if what.options.reaches("images") else ():
-        mark = what.selected(split)
-        if mark is None:
-            continue
-        failed = failures.write(what.out, split, mark.digest)[image_rows.FAILED]
+    for split, failed in collect.list_failures(what).items():
         if failed:
             listed = places.failures(what.out, split)
             said = f"no answer for {counted(failed, 'image')}; all are listed in {listed}"

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from functools import cached_property
 
 import luigi
 
 from pipeline import storage
-from pipeline.errors import NoPermission, NoSpace
 from pipeline.job.options import Job
 from pipeline.sources.openimages import places, requests
-from pipeline.sources.openimages.collection import collection_of
-from pipeline.sources.openimages.images import failures
+from pipeline.sources.openimages.collection import Collection, collection_of
+from pipeline.sources.openimages.images import failures, image_rows
 from pipeline.state import cleaning
 from tasks.base import JobTask
 from tasks.openimages import readiness
@@ -169,20 +167,23 @@ def sweep(job: Job) -> None:
     """
     what = collection_of(job)
     out = what.out
-    folders = [out, *(places.images(out, split) for split in what.splits)]
-    reachable = (folder for folder in folders if storage.reachable(out, folder))
-    found = [temp for folder in reachable for temp in storage.temp_files(folder)]
-    found += cleaning.temps_below(out, places.state(out), *map(out.joinpath, ("csv", "failures")))
-    cleaning.remove_stale(out, found)
+    folders = [places.state(out), *map(out.joinpath, ("csv", "failures"))]
+    folders += [places.images(out, split) for split in what.splits]
+    lists = storage.temp_files(out) if storage.reachable(out, out) else []
+    cleaning.remove_stale(out, [*lists, *cleaning.temps_below(out, *folders)])
 
 
-def list_failures(job: Job) -> None:
-    """Write the lists of images that are not there, of what was selected and collected.
+def list_failures(what: Collection) -> dict[str, int]:
+    """Write the lists of images that are not there, of splits that are selected.
 
     Another selection may have written its own, or a process was killed before it had written them.
-    They stay as they are where nothing can be written.
+
+    Returns:
+        of each split how many had no answer.
     """
-    what = collection_of(job)
-    with contextlib.suppress(NoPermission, NoSpace):
-        for split in what.splits if what.options.reaches("images") else ():
-            failures.write(what.out, split, what.whole(split).digest)
+    marks = {split: what.selected(split) for split in what.splits}
+    return {
+        split: failures.write(what.out, split, mark.digest)[image_rows.FAILED]
+        for split, mark in marks.items()
+        if mark is not None and what.options.reaches("images")
+    }

@@ -7,13 +7,16 @@ Their parameters are the options of ``shardmill openimages``, by the same names.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from functools import cached_property
 from typing import ClassVar, Final
 
+from pipeline.errors import NoPermission, NoSpace
 from pipeline.job import resolve as resolving
 from pipeline.job.table.option import OPEN, Value
 from pipeline.job.table.options import options_of
+from pipeline.sources.openimages.collection import collection_of
 from tasks.openimages import collect
 from tasks.openimages.base import begin
 from tasks.openimages.collect import CollectOpenImages
@@ -47,7 +50,8 @@ class CollectRoot(ImageDocument):
         """Whether all was collected; if so, the lists of images that are not there say so."""
         if not self.requires().complete():
             return False
-        collect.list_failures(self.job)
+        with contextlib.suppress(NoPermission, NoSpace):  # they stay as they are
+            collect.list_failures(collection_of(self.job))
         return True
 
 

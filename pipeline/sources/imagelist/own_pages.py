@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Final
@@ -13,7 +12,6 @@ from pipeline.storage import Location
 
 _STATE: Final = paths.state(Path()).name
 _INDEX: Final = places.index(Path()).name
-_OF_PAGES: Final = re.compile(r"[0-9a-f]{12}")  # a folder of what they lead to, by its digest
 
 
 def is_page(parent: Location, name: str, beside: Collection[str]) -> bool:
@@ -30,4 +28,4 @@ def is_page(parent: Location, name: str, beside: Collection[str]) -> bool:
     if name != places.FOLDER or _STATE not in beside:
         return False
     inner = storage.kinds(storage.below(parent, name))
-    return any(each.name == _INDEX or _OF_PAGES.fullmatch(each.name) for each in inner)
+    return any(each.name == _INDEX or paths.is_digest(each.name) for each in inner)

@@ -7,6 +7,7 @@ at: where it was replaced meanwhile, that is an error, and never a mixture.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -199,11 +200,10 @@ class RemoteReader(Closing):
             self._announced.asked(group, ticket)
         else:
             ticket = group.ticket
-        try:
+        with contextlib.ExitStack() as failed:
+            failed.callback(self._announced.drop, group)
             body = self._transfer.wait(ticket).body
-        except Exception:
-            self._announced.drop(group)
-            raise
+            failed.pop_all()
         begin = key[1] - group.start
         self._announced.read(group, key)
         return body[begin : begin + key[2]]
